@@ -1,0 +1,49 @@
+/*
+ * pg.h - connections to PostgreSQL and the classes of their errors.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef OUTBOX_PG_H
+#define OUTBOX_PG_H
+
+#include <stdbool.h>
+
+#include <libpq-fe.h>
+
+#include "err.h"
+
+/*
+ * Starts a connection without waiting (PQconnectStart): the caller polls
+ * PQconnectPoll().  The DSN is completed, not changed: replication=database
+ * if asked for, application_name and keepalive settings unless given, several
+ * hosts as libpq has them (target_session_attrs defaults to read-write for
+ * plain connections of a several-host DSN).  NULL on ERR_CONFIG (the DSN
+ * can't be parsed) and ERR_RETRY (out of memory).
+ *
+ * Error messages are made with SQLSTATE (PQsetErrorVerbosity), so that
+ * pg_connect_failure() need not read text in the server's language.
+ */
+extern PGconn *pg_connect_start(const char *dsn, bool replication,
+								const char *application_name, struct err *err);
+
+/* Why a connection failed: refused logins (SQLSTATE class 28), 3D000 and the
+ * like are ERR_CONFIG, all that may mend itself is ERR_RETRY.  Fills err. */
+extern enum err_class pg_connect_failure(const PGconn *conn, struct err *err);
+
+/* Connects and waits, at most timeout_ms.  NULL on failure. */
+extern PGconn *pg_connect(const char *dsn, bool replication,
+						  const char *application_name,
+						  int timeout_ms, struct err *err);
+
+/*
+ * The class of a failed command, from its SQLSTATE; fills err with code and
+ * one line ("while what: message").  A broken connection is ERR_RETRY.
+ * res may be NULL.  Known states have codes of their own: slot-missing
+ * (42704), slot-active (55006), plugin-not-allowed / plugin-missing (58P01,
+ * 42501, 22023 as the server's version has it), slot-lost (55000) and so on.
+ */
+extern enum err_class pg_failure(PGconn *conn, const PGresult *res,
+								 const char *what, struct err *err);
+
+#endif							/* OUTBOX_PG_H */

@@ -1,0 +1,89 @@
+/*
+ * settings.h - the streamer's configuration: its table and the struct that
+ * everything but main and "config" works with.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef OUTBOX_SETTINGS_H
+#define OUTBOX_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/config.h"
+#include "../common/log.h"
+#include "../common/lsn.h"
+
+enum delivery
+{
+	DELIVERY_AT_LEAST_ONCE,
+	DELIVERY_EXACTLY_ONCE
+};
+
+enum sink_type
+{
+	SINK_KAFKA,
+	SINK_STDOUT
+};
+
+/* A property of [kafka], handed to librdkafka as it is. */
+struct kafka_property
+{
+	const char *name;
+	const char *value;
+	const char *where;			/* for errors: "file:12" */
+};
+
+/*
+ * All pointers belong to the struct config that this was made from, or are
+ * static; config_free() ends them.  Durations in milliseconds, sizes in octets.
+ */
+struct settings
+{
+	const char *dsn;			/* libpq connection string, without replication= */
+	const char *slot;
+	int			status_interval;	/* longest time between status updates */
+	int			confirm_interval;	/* shortest time between two of them while
+									 * the flush LSN moves under load */
+
+	enum delivery delivery;
+	const char *topic;			/* pattern: ${aggregatetype}, ${type}, ${table} */
+	const char *message_prefix;
+	const char *origin;			/* "any" | "none" */
+	bool		wait_visible;
+	int64_t		max_payload;	/* 0 = what the sink can take */
+	int64_t		max_inflight_events;
+	int64_t		max_inflight_bytes;
+	int			drain_timeout;	/* on SIGTERM, and when the server shuts down */
+
+	const char **tables;		/* plugin option values: name (role = column, ...) */
+	size_t		ntables;		/* 0 = the plugin's default, outbox.event */
+
+	enum sink_type sink;
+	struct kafka_property *kafka;
+	size_t		nkafka;
+
+	enum log_level log_level;
+	enum log_format log_format;
+
+	/* flags of "stream", not of the file */
+	lsn_t		endpos;			/* LSN_INVALID = none */
+	bool		no_loop;		/* a lost connection ends the process */
+};
+
+extern const struct config_program streamer_program;
+
+/*
+ * Fills *settings from config; arrays in it are allocated and freed by
+ * settings_free().  Checks what goes beyond one key: ERR_CONFIG.
+ */
+extern enum err_class settings_load(struct settings *settings,
+									const struct config *config, struct err *err);
+extern void settings_free(struct settings *settings);
+
+/* Value of a [kafka] property as given, or NULL. */
+extern const char *settings_kafka(const struct settings *settings, const char *name);
+
+#endif							/* OUTBOX_SETTINGS_H */

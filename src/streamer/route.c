@@ -1,0 +1,313 @@
+/*
+ * route.c - events to messages: topic, key, partition, headers, time.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "route.h"
+
+#include <stdlib.h>
+
+#include "murmur2.h"
+
+#define PIECES_MAX	16
+
+/* A brokers' default: message.timestamp.after.max.ms */
+#define FUTURE_MAX_MS	(60 * 60 * 1000)
+
+struct piece
+{
+	struct slice literal;		/* absent: a member of the head */
+	enum outbox_wire_member member;
+};
+
+struct router
+{
+	char	   *pattern;		/* what the literals point into */
+	int			npieces;
+	struct piece pieces[PIECES_MAX];
+};
+
+static bool
+read_placeholder(struct slice name, enum outbox_wire_member *member)
+{
+	static const struct
+	{
+		const char *name;
+		enum outbox_wire_member member;
+	}			placeholders[] = {
+		{"aggregatetype", OUTBOX_WIRE_AGGREGATETYPE},
+		{"type", OUTBOX_WIRE_TYPE},
+		{"table", OUTBOX_WIRE_TABLE},
+	};
+
+	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++)
+		if (slice_equal(name, slice_of(placeholders[i].name)))
+		{
+			*member = placeholders[i].member;
+			return true;
+		}
+	return false;
+}
+
+static bool
+topic_octet_valid(unsigned char octet)
+{
+	return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
+		(octet >= '0' && octet <= '9') ||
+		octet == '.' || octet == '_' || octet == '-';
+}
+
+bool
+topic_name_valid(const char *name, size_t len)
+{
+	if (len == 0 || len > TOPIC_MAX_LEN ||
+		(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!topic_octet_valid((unsigned char) name[i]))
+			return false;
+	return true;
+}
+
+/* Cuts the pattern into literals and placeholders. */
+static bool
+read_pattern(struct router *router)
+{
+	char	   *pos = router->pattern;
+
+	while (*pos)
+	{
+		struct piece *piece = &router->pieces[router->npieces];
+		char	   *open = strstr(pos, "${");
+
+		if (router->npieces++ == PIECES_MAX)
+			return false;
+		if (open == pos)
+		{
+			char	   *close = strchr(open, '}');
+
+			if (!close || !read_placeholder((struct slice) {open + 2, (size_t) (close - open - 2)},
+											&piece->member))
+				return false;
+			pos = close + 1;
+			continue;
+		}
+		piece->literal = (struct slice) {pos, open ? (size_t) (open - pos) : strlen(pos)};
+		for (size_t i = 0; i < piece->literal.len; i++)
+			if (!topic_octet_valid((unsigned char) pos[i]))
+				return false;
+		pos += piece->literal.len;
+	}
+	return router->npieces > 0;
+}
+
+struct router *
+route_new(const char *pattern, struct err *err)
+{
+	struct router *router = calloc(1, sizeof(*router));
+
+	if (router)
+		router->pattern = strdup(pattern);
+	if (!router || !router->pattern)
+		err_set(err, ERR_RETRY, "out-of-memory", "out of memory");
+	else if (read_pattern(router))
+		return router;
+	else
+	{
+		err_set(err, ERR_CONFIG, "config-value", "outbox.topic \"%s\" can't be a topic", pattern);
+		err_hint(err, "use letters, digits, '.', '_', '-' and the placeholders ${aggregatetype}, ${type}, ${table}");
+	}
+	route_free(router);
+	return NULL;
+}
+
+void
+route_free(struct router *router)
+{
+	if (router)
+		free(router->pattern);
+	free(router);
+}
+
+/* "order 0/16B3748 event 2 (id ...)", for errors */
+static enum err_class
+undeliverable(const struct message *message, const struct wire_event *event,
+			  struct err *err, const char *code, const char *what)
+{
+	struct slice id = event->member[OUTBOX_WIRE_ID];
+
+	return err_set(err, ERR_DATA, code, "event %u of the transaction that ends at %X/%X (id \"%.*s\") can't be delivered: %s",
+				   event->n, LSN_ARGS(message->lsn),
+				   id.data ? (int) (id.len < 64 ? id.len : 64) : 0,
+				   id.data ? id.data : "", what);
+}
+
+static bool
+append_topic(struct message *message, struct slice text)
+{
+	if (!text.data || text.len > TOPIC_MAX_LEN - message->topic_len)
+		return false;
+	memcpy(message->topic + message->topic_len, text.data, text.len);
+	message->topic_len += text.len;
+	return true;
+}
+
+static bool
+set_topic(const struct router *router, const struct wire_event *event,
+		  struct message *message)
+{
+	bool		fits = true;
+
+	message->topic_len = 0;
+	if (event->member[OUTBOX_WIRE_TOPIC].data)
+		fits = append_topic(message, event->member[OUTBOX_WIRE_TOPIC]);
+	else
+		for (int i = 0; i < router->npieces && fits; i++)
+			fits = append_topic(message, router->pieces[i].literal.data ?
+								router->pieces[i].literal :
+								event->member[router->pieces[i].member]);
+	if (!fits || !topic_name_valid(message->topic, message->topic_len))
+		return false;
+	message->topic[message->topic_len] = '\0';
+	return true;
+}
+
+static char *
+put_hex(char *out, uint64_t value, int digits)
+{
+	for (int i = digits - 1; i >= 0; i--, value >>= 4)
+		out[i] = "0123456789ABCDEF"[value & 15];
+	return out + digits;
+}
+
+static void
+set_position(struct message *message, uint32_t timeline)
+{
+	char	   *out = put_hex(message->position, timeline, 8);
+
+	*out++ = '/';
+	out = put_hex(out, message->lsn, 16);
+	*out++ = '/';
+	out = put_hex(out, message->n, 8);
+	*out = '\0';
+}
+
+static void
+add_header(struct message *message, const char *name, struct slice value)
+{
+	if (value.data)
+		message->headers[message->nheaders++] =
+			(struct header) {slice_of(name), value};
+}
+
+/* Our own first, in a fixed order, then the row's. */
+static const char *
+set_headers(const struct wire_event *event, struct message *message)
+{
+	const char *reason = NULL;
+
+	message->nheaders = 0;
+	add_header(message, HEADER_ID, event->member[OUTBOX_WIRE_ID]);
+	add_header(message, HEADER_TYPE, event->member[OUTBOX_WIRE_TYPE]);
+	add_header(message, HEADER_POSITION,
+			   (struct slice) {message->position, POSITION_LEN});
+	add_header(message, HEADER_TRACEPARENT, event->member[OUTBOX_WIRE_TRACEPARENT]);
+	if (event->member[OUTBOX_WIRE_HEADERS].data)
+	{
+		int			n = headers_read(event->member[OUTBOX_WIRE_HEADERS],
+									 message->headers + message->nheaders, &reason);
+
+		if (n < 0)
+			return reason;
+		message->nheaders += n;
+	}
+	return NULL;
+}
+
+/* The commit time, unless a column is mapped to it.  Brokers refuse what lies
+ * too far ahead, and the client reads 0 as "now". */
+static bool
+set_timestamp(const struct wire_transaction *transaction,
+			  const struct wire_event *event, int64_t now_ms,
+			  struct message *message)
+{
+	struct slice text = event->member[OUTBOX_WIRE_TIMESTAMP];
+	int64_t		us = 0;
+
+	message->timestamp_ms = transaction->time_us / 1000;
+	if (!text.data)
+		return true;
+	if (text.len == 0 || text.len > 18)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+		us = us * 10 + (text.data[i] - '0');
+	}
+	message->timestamp_ms = us / 1000;
+	if (message->timestamp_ms > now_ms + FUTURE_MAX_MS)
+		message->timestamp_ms = now_ms + FUTURE_MAX_MS;
+	return message->timestamp_ms > 0;
+}
+
+/* What the plugin says of an event that it could not output. */
+static enum err_class
+plugin_error(const struct message *message, const struct wire_event *event,
+			 struct err *err)
+{
+	static const struct
+	{
+		const char *code;
+		const char *what;
+	}			errors[] = {
+		{OUTBOX_ERROR_PAYLOAD_SIZE, "its payload is larger than outbox.max_payload"},
+		{OUTBOX_ERROR_PAYLOAD_ENCODING, "its payload has no counterpart in UTF-8"},
+		{OUTBOX_ERROR_PAYLOAD_TYPE, "its payload column has a type that is not supported"},
+		{OUTBOX_ERROR_FIELD_SIZE, "its fields besides the payload are larger than 1 MiB"},
+		{OUTBOX_ERROR_FIELD_ENCODING, "one of its fields has no counterpart in UTF-8"},
+		{OUTBOX_ERROR_FIELD_TYPE, "one of its columns has a type that is not supported"},
+		{OUTBOX_ERROR_COLUMN, "its table lacks a column that is mapped"},
+		{OUTBOX_ERROR_MESSAGE, "a logical message with the prefix was not written by outbox.emit_message()"},
+	};
+	struct slice code = event->member[OUTBOX_WIRE_ERROR];
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (slice_equal(code, slice_of(errors[i].code)))
+			return undeliverable(message, event, err, errors[i].code, errors[i].what);
+	return undeliverable(message, event, err, "plugin-error",
+						 "the plugin could not output it");
+}
+
+enum err_class
+route_event(const struct router *router, const struct timeline *timeline,
+			const struct wire_transaction *transaction,
+			const struct wire_event *event, int64_t now_ms,
+			struct message *message, struct err *err)
+{
+	struct slice partition_key = event->member[OUTBOX_WIRE_PARTITION_KEY];
+	const char *reason;
+
+	message->lsn = transaction->lsn;
+	message->n = event->n;
+	if (event->member[OUTBOX_WIRE_ERROR].data)
+		return plugin_error(message, event, err);
+	if (!set_topic(router, event, message))
+		return undeliverable(message, event, err, "topic-invalid",
+							 "its topic is no legal name for Kafka");
+	set_position(message, timeline_of(timeline, transaction->lsn));
+	reason = set_headers(event, message);
+	if (reason)
+		return undeliverable(message, event, err, "headers-invalid", reason);
+	if (!set_timestamp(transaction, event, now_ms, message))
+		return undeliverable(message, event, err, "timestamp-invalid",
+							 "its timestamp is not after the Unix epoch");
+	message->key = event->member[OUTBOX_WIRE_KEY].data ?
+		event->member[OUTBOX_WIRE_KEY] : event->member[OUTBOX_WIRE_AGGREGATEID];
+	message->payload = event->payload;
+	message->has_partition_key = partition_key.data != NULL;
+	if (partition_key.data)
+		message->partition_hash = murmur2(partition_key.data, partition_key.len) & 0x7fffffff;
+	return ERR_NONE;
+}

@@ -1,0 +1,75 @@
+/*
+ * route.h - events to messages: topic, key, partition, headers, time.
+ *
+ * Pure: it knows neither broker nor database.  The conventions are those of
+ * Debezium's Outbox Event Router, so that its consumers need no change; the
+ * README's section on messages lists all.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef OUTBOX_ROUTE_H
+#define OUTBOX_ROUTE_H
+
+#include "../common/err.h"
+#include "../common/slice.h"
+#include "decode.h"
+#include "headers.h"
+#include "timeline.h"
+
+#define TOPIC_MAX_LEN		249 /* Kafka: org.apache.kafka.common.internals.Topic */
+
+/* id, type, position and traceparent come on top of the row's own */
+#define MESSAGE_HEADERS_MAX	(HEADERS_MAX + 4)
+
+/* timeline, LSN and index in hexadecimal, of fixed width: sorts as text */
+#define POSITION_LEN		(8 + 1 + 16 + 1 + 8)
+
+#define HEADER_ID			"id"
+#define HEADER_TYPE			"eventType"
+#define HEADER_POSITION		"outbox.position"
+#define HEADER_TRACEPARENT	"traceparent"
+
+struct message
+{
+	char		topic[TOPIC_MAX_LEN + 1];
+	size_t		topic_len;
+	struct slice key;			/* absent: no key */
+	struct slice payload;		/* absent: tombstone */
+	int64_t		timestamp_ms;	/* since the Unix epoch */
+	bool		has_partition_key;
+	uint32_t	partition_hash; /* of partition_key: hash % partitions */
+	int			nheaders;
+	struct header headers[MESSAGE_HEADERS_MAX];
+
+	/* where it comes from */
+	lsn_t		lsn;
+	uint32_t	n;
+	char		position[POSITION_LEN + 1];
+};
+
+struct router;
+
+/*
+ * pattern: text with ${aggregatetype}, ${type} and ${table}.  NULL with
+ * ERR_CONFIG if it can't be a topic.
+ */
+extern struct router *route_new(const char *pattern, struct err *err);
+extern void route_free(struct router *router);
+
+/*
+ * Fills *message.  Its slices point into the event, the transaction's frame
+ * and the message itself: it can't be copied, and lives as long as the frame.
+ * ERR_DATA: this event can't be delivered by anybody.
+ */
+extern enum err_class route_event(const struct router *router,
+								  const struct timeline *timeline,
+								  const struct wire_transaction *transaction,
+								  const struct wire_event *event,
+								  int64_t now_ms,
+								  struct message *message, struct err *err);
+
+/* Kafka's rule for the name of a topic. */
+extern bool topic_name_valid(const char *name, size_t len);
+
+#endif							/* OUTBOX_ROUTE_H */

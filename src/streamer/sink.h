@@ -1,0 +1,102 @@
+/*
+ * sink.h - where messages go: a table of functions.
+ *
+ * A sink takes messages in order, and says of each, once and in any order,
+ * that it is durable.  Nothing here waits.  All functions are called by the
+ * one thread of the loop.
+ *
+ * Life: start -> (ready) -> send... -> stop -> start ...  After stop nothing
+ * that was sent before is acknowledged any more; the stream begins again at
+ * the flush LSN.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef OUTBOX_SINK_H
+#define OUTBOX_SINK_H
+
+#include <poll.h>
+
+#include "../common/err.h"
+#include "replication.h"
+#include "route.h"
+#include "settings.h"
+
+/* What a message costs besides its key and payload, in octets: the broker
+ * client's structures and headers.  Part of the in-flight limit. */
+#define MESSAGE_OVERHEAD	512
+
+static inline size_t
+message_octets(size_t key_len, size_t payload_len)
+{
+	return key_len + payload_len + MESSAGE_OVERHEAD;
+}
+
+struct sink;
+
+/* A message is durable; octets as message_octets() counts them. */
+typedef void (*sink_acked) (void *arg, uint32_t sequence, size_t octets);
+
+/*
+ * A message was refused for its data.  If it was refused together with others
+ * (brokers answer for whole batches), alone is unset: whoever is in doubt is
+ * sent again, each by itself.
+ */
+struct sink_rejection
+{
+	uint32_t	sequence;		/* highest one, if several were refused */
+	bool		alone;
+	char		topic[TOPIC_MAX_LEN + 1];
+};
+
+enum sink_result
+{
+	SINK_OK,
+	SINK_FULL,					/* not taken: serve, then try again */
+	SINK_FAILED					/* err is filled */
+};
+
+struct sink_ops
+{
+	const char *name;
+
+	/* Takes up work for the slot that identity describes. */
+	enum err_class (*start) (struct sink *sink, const struct replication_identity *identity,
+							 struct err *err);
+
+	/* Copies the message.  sequence comes back when it is durable. */
+	enum sink_result (*send) (struct sink *sink, const struct message *message,
+							  uint32_t sequence, struct err *err);
+
+	/* The transaction of that sequence is complete, its commit ends at lsn. */
+	enum sink_result (*commit) (struct sink *sink, uint32_t sequence, lsn_t lsn,
+								struct err *err);
+
+	/*
+	 * Handles what has come in: calls acked.  ERR_DATA: sink->rejection is
+	 * filled.  ERR_RETRY: the sink must be stopped and started again.
+	 */
+	enum err_class (*serve) (struct sink *sink, struct err *err);
+
+	/* What to poll for; fd = -1 for nothing. */
+	void		(*poll) (const struct sink *sink, struct pollfd *pollfd);
+
+	void		(*stop) (struct sink *sink);
+	void		(*free) (struct sink *sink);
+};
+
+/* What every sink begins with. */
+struct sink
+{
+	const struct sink_ops *ops;
+	sink_acked	acked;
+	void	   *arg;			/* of acked */
+	struct sink_rejection rejection;
+};
+
+/* Each returns NULL and fills err on failure. */
+extern struct sink *sink_kafka_new(const struct settings *settings, sink_acked acked,
+								   void *arg, struct err *err);
+extern struct sink *sink_stdout_new(sink_acked acked, void *arg, struct err *err);
+
+#endif							/* OUTBOX_SINK_H */

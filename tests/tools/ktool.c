@@ -7,7 +7,11 @@
  *   ktool -b SERVERS delete TOPIC ...
  *   ktool -b SERVERS alter TOPIC NAME=VALUE ...
  *   ktool -b SERVERS ends TOPIC
+ *   ktool -b SERVERS [-X NAME=VALUE ...] produce TOPIC      (messages on stdin)
  *   ktool -b SERVERS [-X NAME=VALUE ...] dump [-e] TOPIC|^REGEX ...
+ *
+ * "produce" reads a message a line, with hexadecimal octets, or "-" for NULL:
+ * partition (-1: by the key, as Java's client does) key value { name value }
  *
  * It shares no code with the programs under test and starts in milliseconds,
  * which the Java tools do not.  "dump" reads every partition of the topics from
@@ -293,6 +297,104 @@ print_ends(rd_kafka_t *rk, const char *topic)
 		die("no such topic: %s", topic);
 }
 
+/* ---- produce ---- */
+
+/* Octets from hexadecimal digits, in place; false if the word says NULL. */
+static bool
+unhex(char *word, size_t *size)
+{
+	*size = 0;
+	if (strcmp(word, "-") == 0)
+		return false;
+	for (const char *p = word; p[0] != '\0' && p[1] != '\0'; p += 2)
+	{
+		char		digits[3] = {p[0], p[1], '\0'};
+
+		word[(*size)++] = (char) strtol(digits, NULL, 16);
+	}
+	return true;
+}
+
+static int	undelivered = 0;
+
+static void
+on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+	(void) rk;
+	(void) opaque;
+	if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		fprintf(stderr, "ktool: %s\n", rd_kafka_message_errstr(m));
+		undelivered++;
+	}
+}
+
+/* Words of a line, NULL after the last; keeps empty ones (an empty key is "").  */
+static char *
+word(char **rest)
+{
+	return strsep(rest, " ");
+}
+
+static void
+produce_line(rd_kafka_t *rk, const char *topic, char *line)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+	char	   *partition = word(&line);
+	char	   *key = word(&line);
+	char	   *value = word(&line);
+	char	   *name;
+	size_t		key_size;
+	size_t		value_size;
+	bool		has_key;
+	bool		has_value;
+	rd_kafka_resp_err_t rc;
+
+	if (value == NULL)
+		die("produce: partition, key, value expected");
+	has_key = unhex(key, &key_size);
+	has_value = unhex(value, &value_size);
+	while ((name = word(&line)) != NULL)
+	{
+		char	   *text = word(&line);
+		size_t		size;
+
+		if (text == NULL)
+			die("produce: header %s without value", name);
+		if (unhex(text, &size))
+			rd_kafka_header_add(headers, name, -1, text, (ssize_t) size);
+		else
+			rd_kafka_header_add(headers, name, -1, NULL, 0);
+	}
+	rc = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic),
+						   RD_KAFKA_V_PARTITION((int32_t) strtol(partition, NULL, 10)),
+						   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK),
+						   RD_KAFKA_V_KEY(has_key ? key : NULL, key_size),
+						   RD_KAFKA_V_VALUE(has_value ? value : NULL, value_size),
+						   RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+	if (rc != RD_KAFKA_RESP_ERR_NO_ERROR)
+		die("produce: %s", rd_kafka_err2str(rc));
+	rd_kafka_poll(rk, 0);
+}
+
+static void
+produce(rd_kafka_t *rk, const char *topic)
+{
+	char	   *line = NULL;
+	size_t		size = 0;
+	ssize_t		length;
+
+	while ((length = getline(&line, &size, stdin)) > 0)
+	{
+		if (line[length - 1] == '\n')
+			line[length - 1] = '\0';
+		produce_line(rk, topic, line);
+	}
+	free(line);
+	if (rd_kafka_flush(rk, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR || undelivered > 0)
+		die("produce: %d not delivered", undelivered + rd_kafka_outq_len(rk));
+}
+
 /* ---- dump ---- */
 
 struct dump
@@ -470,6 +572,11 @@ connect_to(rd_kafka_conf_t *conf, bool consumer)
 		set(conf, "fetch.wait.max.ms", "50");
 		set(conf, "reconnect.backoff.max.ms", "500");
 	}
+	else
+	{
+		set(conf, "partitioner", "murmur2_random");
+		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	}
 	rk = rd_kafka_new(consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, errstr, sizeof(errstr));
 	if (rk == NULL)
 		die("%s", errstr);
@@ -521,6 +628,8 @@ main(int argc, char **argv)
 		alter_topic(rk, argc, argv);
 	else if (strcmp(command, "ends") == 0 && argc == 1)
 		print_ends(rk, argv[0]);
+	else if (strcmp(command, "produce") == 0 && argc == 1)
+		produce(rk, argv[0]);
 	else if (strcmp(command, "dump") == 0 && argc > 0)
 	{
 		bool		until_end = strcmp(argv[0], "-e") == 0;

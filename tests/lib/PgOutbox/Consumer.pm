@@ -45,12 +45,9 @@ sub start
 			(map { ('-X', "$_=$properties{$_}") } sort keys %properties),
 			'dump', ($opt->{until_end} ? '-e' : ()), @topics
 		]);
-	open my $fh, '<:raw', "$out.bin" or do
-	{
-		# the child may not have opened it yet
-		wait_for(sub { -e "$out.bin" }, 5);
-		open $fh, '<:raw', "$out.bin" or die "$out.bin: $!";
-	};
+	# the child may not have opened it yet
+	wait_for(sub { -e "$out.bin" }, 10, step => 0.005);
+	open my $fh, '<:raw', "$out.bin" or die "$out.bin: $!";
 	return bless { proc => $proc, fh => $fh, buffer => '', pos => 0, messages => [] }, $class;
 }
 

@@ -109,6 +109,9 @@ sub _properties
 		'share.coordinator.state.topic.replication.factor' => 1,
 		'share.coordinator.state.topic.min.isr' => 1,
 		'group.initial.rebalance.delay.ms' => 0,
+		# a broker that was killed may register again only when its session is over
+		'broker.session.timeout.ms' => 2000,
+		'broker.heartbeat.interval.ms' => 250,
 		'log.cleaner.dedupe.buffer.size' => 4194304,
 		'controlled.shutdown.enable' => 'true');
 	return (%p, %{ $self->{properties} });
@@ -327,21 +330,24 @@ sub messages_in
 	return $sum;
 }
 
-# produce(TOPIC, { key => , value => , headers => {}, partition => }, ...): by kcat,
-# with Java's partitioner
+# produce(TOPIC, { key => , value => , headers => [[name, value], ...], partition => }, ...):
+# undef is NULL; headers may be a hash too; the partitioner is Java's
 sub produce
 {
 	my ($self, $topic, @messages) = @_;
+	my $hex = sub { return defined $_[0] ? unpack('H*', $_[0]) : '-'; };
+	open my $fh, '|-', PgOutbox::Env::tool('ktool'), '-b', $self->bootstrap, 'produce', $topic
+	  or die "ktool: $!";
 	foreach my $m (@messages)
 	{
-		my @cmd = ('kcat', '-P', '-b', $self->bootstrap, '-t', $topic, '-X', 'partitioner=murmur2_random');
-		push @cmd, '-k', $m->{key} if defined $m->{key};
-		push @cmd, '-p', $m->{partition} if defined $m->{partition};
-		push @cmd, '-H', "$_=$m->{headers}{$_}" foreach sort keys %{ $m->{headers} // {} };
-		open my $fh, '|-:raw', @cmd, '-D', "\x01\x02\x03" or die "kcat: $!";
-		print $fh $m->{value} // '';
-		close $fh or die "kcat: exit $?";
+		my $headers = $m->{headers} // [];
+		$headers = [ map { [ $_, $headers->{$_} ] } sort keys %$headers ] if ref $headers eq 'HASH';
+		print $fh join(' ',
+			$m->{partition} // -1,
+			$hex->($m->{key}), $hex->($m->{value}),
+			map { "$_->[0] " . $hex->($_->[1]) } @$headers), "\n";
 	}
+	close $fh or die "ktool produce: exit $?\n";
 	return;
 }
 

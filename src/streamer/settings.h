@@ -53,7 +53,7 @@ struct settings
 	const char *message_prefix;
 	const char *origin;			/* "any" | "none" */
 	bool		wait_visible;
-	int64_t		max_payload;	/* 0 = what the sink can take */
+	int64_t		max_payload;
 	int64_t		max_inflight_events;
 	int64_t		max_inflight_bytes;
 	int			drain_timeout;	/* on SIGTERM, and when the server shuts down */

@@ -1,0 +1,110 @@
+/*
+ * kafka_conf.c - librdkafka's configuration from ours.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "kafka_conf.h"
+
+#include <string.h>
+
+struct property
+{
+	const char *name;
+	const char *value;
+};
+
+/* What differs from librdkafka's defaults, unless [kafka] says otherwise. */
+static const struct property defaults[] = {
+	{"client.id", "outbox-streamer"},
+	/* a message without wait gives the latency; under load batches form by
+	 * themselves, as at most five requests are under way */
+	{"linger.ms", "0"},
+	{"reconnect.backoff.max.ms", "1000"},
+	{"socket.keepalive.enable", "true"},
+	/* how long a topic may be unknown before its messages are refused */
+	{"topic.metadata.propagation.max.ms", "1000"},
+	{"partitioner", "murmur2_random"},
+};
+
+/* What delivery depends on; settings_check_kafka() refuses other values. */
+static const struct property owned[] = {
+	{"enable.idempotence", "true"},
+	{"acks", "all"},
+	/* a gap in a partition stops everything behind it, so that no key's event
+	 * is overtaken by a later one */
+	{"enable.gapless.guarantee", "true"},
+	/* never given up by time: the in-flight limits bound what waits */
+	{"message.timeout.ms", "0"},
+	/* logs and delivery reports go through the loop's thread */
+	{"log.queue", "true"},
+};
+
+static const struct
+{
+	const char *name;
+	kafka_partitioner function;
+}			partitioners[] = {
+	{"murmur2_random", rd_kafka_msg_partitioner_murmur2_random},
+	{"murmur2", rd_kafka_msg_partitioner_murmur2},
+	{"consistent_random", rd_kafka_msg_partitioner_consistent_random},
+	{"consistent", rd_kafka_msg_partitioner_consistent},
+	{"fnv1a_random", rd_kafka_msg_partitioner_fnv1a_random},
+	{"fnv1a", rd_kafka_msg_partitioner_fnv1a},
+};
+
+#define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
+
+static enum err_class
+set(rd_kafka_conf_t *conf, const char *name, const char *value, const char *where,
+	struct err *err)
+{
+	char		reason[256];
+
+	if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) == RD_KAFKA_CONF_OK)
+		return ERR_NONE;
+	err_set(err, ERR_CONFIG, "kafka-property", "%s: kafka.%s: %s", where, name, reason);
+	return err_hint(err, "librdkafka's CONFIGURATION.md lists the properties; this is version %s",
+					rd_kafka_version_str());
+}
+
+kafka_partitioner
+kafka_conf_partitioner(const struct settings *settings)
+{
+	const char *name = settings_kafka(settings, "partitioner");
+
+	for (size_t i = 0; name && i < LENGTH(partitioners); i++)
+		if (strcmp(partitioners[i].name, name) == 0)
+			return partitioners[i].function;
+	return partitioners[0].function;
+}
+
+rd_kafka_conf_t *
+kafka_conf_new(const struct settings *settings, struct err *err)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	enum err_class class = ERR_NONE;
+	char		number[32];
+
+	for (size_t i = 0; i < LENGTH(defaults) && !class; i++)
+		class = set(conf, defaults[i].name, defaults[i].value, "default", err);
+
+	/* our own limits come first: what is in flight always fits */
+	snprintf(number, sizeof(number), "%lld", (long long) settings->max_inflight_events + 1);
+	if (!class)
+		class = set(conf, "queue.buffering.max.messages", number, "outbox.max_inflight_events", err);
+	snprintf(number, sizeof(number), "%lld",
+			 (long long) (settings->max_inflight_bytes + settings->max_payload) / 1024 + 1024);
+	if (!class)
+		class = set(conf, "queue.buffering.max.kbytes", number, "outbox.max_inflight_bytes", err);
+
+	for (size_t i = 0; i < settings->nkafka && !class; i++)
+		class = set(conf, settings->kafka[i].name, settings->kafka[i].value,
+					settings->kafka[i].where, err);
+	for (size_t i = 0; i < LENGTH(owned) && !class; i++)
+		class = set(conf, owned[i].name, owned[i].value, "own", err);
+	if (!class)
+		return conf;
+	rd_kafka_conf_destroy(conf);
+	return NULL;
+}

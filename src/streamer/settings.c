@@ -1,0 +1,253 @@
+/*
+ * settings.c - the streamer's configuration: its table, and what it means.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "settings.h"
+#include "settings_parts.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KB	INT64_C(1024)
+#define MB	(1024 * KB)
+#define GB	(1024 * MB)
+
+#define SECONDS(n)	((n) * INT64_C(1000))
+
+static const struct config_key keys[] = {
+	{"postgres", "dsn", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_REQUIRED | CONFIG_SECRET,
+		"Connection string of libpq (key=value or URI) for the database that holds the outbox. "
+	"The role needs REPLICATION; several hosts are allowed, the primary is found by itself."},
+	{"postgres", "slot", CONFIG_STRING, "pg_outbox", NULL, 0, 0, 0,
+	"Replication slot to stream from. It is made by \"outbox-streamer slot create\" and never replaced silently."},
+	{"postgres", "status_interval", CONFIG_DURATION, "10s", NULL, 100, SECONDS(600), CONFIG_RELOAD,
+	"Longest time between two status updates to PostgreSQL. Keep it well below the server's wal_sender_timeout."},
+	{"postgres", "confirm_interval", CONFIG_DURATION, "20ms", NULL, 0, SECONDS(10), CONFIG_RELOAD,
+		"Shortest time between two confirmations to PostgreSQL while events flow. What lies within it is "
+	"what may arrive twice after a crash."},
+
+	{"outbox", "delivery", CONFIG_ENUM, "at-least-once", "at-least-once|exactly-once", 0, 0, 0,
+	"at-least-once repeats what was unconfirmed after a crash. exactly-once is reserved for a later version."},
+	{"outbox", "topic", CONFIG_STRING, "outbox.event.${aggregatetype}", NULL, 0, 0, 0,
+	"Topic of events whose row names none. ${aggregatetype}, ${type} and ${table} are replaced."},
+	{"outbox", "message_prefix", CONFIG_STRING, "pg_outbox", NULL, 0, 0, 0,
+	"Prefix of the logical messages that are events (outbox.emit_message). Empty: messages are ignored."},
+	{"outbox", "origin", CONFIG_ENUM, "any", "any|none", 0, 0, 0,
+	"none leaves out rows that logical replication brought from another server; any takes them too."},
+	{"outbox", "wait_visible", CONFIG_BOOL, "on", NULL, 0, 0, 0,
+	"An event is sent only when other sessions can see its transaction. Off saves the wait for a synchronous standby."},
+	{"outbox", "max_payload", CONFIG_SIZE, NULL, NULL, 1, 1016 * MB, 0,
+		"Largest payload. Not set: Kafka's message.max.bytes, or 64MB on standard output. "
+	"A larger one is data that can't be delivered."},
+	{"outbox", "max_inflight_events", CONFIG_INT, "20000", NULL, 1, 10000000, CONFIG_RELOAD,
+	"Most events that wait for an acknowledgement; at this many, reading from PostgreSQL pauses."},
+	{"outbox", "max_inflight_bytes", CONFIG_SIZE, "16MB", NULL, 64 * KB, 64 * GB, CONFIG_RELOAD,
+	"Most octets that wait for an acknowledgement. It bounds the process's memory."},
+	{"outbox", "drain_timeout", CONFIG_DURATION, "5s", NULL, 0, SECONDS(3600), CONFIG_RELOAD,
+	"How long SIGTERM, or a server that shuts down, waits for outstanding acknowledgements."},
+
+	{"table", "id", CONFIG_STRING, NULL, NULL, 0, 0, 0,
+		"Column of the event's id. As for every key of this section: a column's name is taken literally, "
+	"a value in single quotes is a constant, empty means none, and not set means the column of this name, if there is one."},
+	{"table", "aggregatetype", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the aggregate type, which the default topic ends with."},
+	{"table", "aggregateid", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the aggregate's id: the message key, unless the row has one."},
+	{"table", "type", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the event type."},
+	{"table", "payload", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the payload: json, jsonb, text, varchar or bytea. NULL is a tombstone."},
+	{"table", "topic", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column that names the topic of this row."},
+	{"table", "key", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the message key, in the aggregate id's place."},
+	{"table", "partition_key", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column to choose the partition by, in the key's place."},
+	{"table", "headers", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of additional headers: a JSON object."},
+	{"table", "traceparent", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the W3C trace context."},
+	{"table", "timestamp", CONFIG_STRING, NULL, NULL, 0, 0, 0, "Column of the message's time. Not set: the commit time."},
+
+	{"sink", "type", CONFIG_ENUM, "kafka", "kafka|stdout", 0, 0, 0,
+	"Where events go. stdout prints them, needs no Kafka, and is meant for trying out."},
+
+	{"kafka", "bootstrap.servers", CONFIG_STRING, NULL, NULL, 0, 0, 0,
+	"Brokers to ask for the others, host:port, separated by commas. Required unless sink.type is stdout."},
+	{"kafka", "sasl.password", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Password for SASL."},
+	{"kafka", "sasl.oauthbearer.client.secret", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Client secret for OAUTHBEARER."},
+	{"kafka", "sasl.oauthbearer.config", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Configuration of OAUTHBEARER."},
+	{"kafka", "ssl.key.password", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Passphrase of the private key."},
+	{"kafka", "ssl.key.pem", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Private key in PEM form."},
+	{"kafka", "ssl.keystore.password", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Passphrase of the PKCS#12 keystore."},
+	{"kafka", "*", CONFIG_STRING, NULL, NULL, 0, 0, 0,
+		"Any property of librdkafka, by its own name. Refused are those that delivery rests on: enable.idempotence, acks, "
+	"transactional.id, enable.gapless.guarantee, message.timeout.ms, message.send.max.retries."},
+
+	{"log", "level", CONFIG_ENUM, "info", "debug|info|warning|error", 0, 0, CONFIG_RELOAD,
+	"The least important lines that are written to standard error."},
+	{"log", "format", CONFIG_ENUM, "text", "text|json", 0, 0, CONFIG_RELOAD,
+	"text for people, json for collectors: one object per line."},
+	{0}
+};
+
+const struct config_program streamer_program = {
+	.name = "outbox-streamer",
+	.env_prefix = "OUTBOX",
+	.default_file = "/etc/pg_outbox/outbox-streamer.conf",
+	.keys = keys,
+	.repeated = "table"
+};
+
+/* ---- checks that go beyond one key ---- */
+
+static enum err_class
+check_dsn(const struct config *config, const char *dsn, struct err *err)
+{
+	const char *where = config_where(config, "postgres", "dsn");
+	char	   *message = NULL;
+	PQconninfoOption *options = PQconninfoParse(dsn, &message);
+	bool		replication = false;
+
+	if (options == NULL)
+	{
+		(void) err_set(err, ERR_CONFIG, "dsn-invalid", "%s: postgres.dsn is not a connection string: %s",
+					   where, message != NULL ? message : "out of memory");
+		PQfreemem(message);
+		return err_hint(err, "write host=... dbname=... user=... or postgresql://user@host/dbname; quote values with spaces as 'a b'");
+	}
+	for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
+		replication = replication || (strcmp(o->keyword, "replication") == 0 && o->val != NULL);
+	PQconninfoFree(options);
+	if (!replication)
+		return ERR_NONE;
+	(void) err_set(err, ERR_CONFIG, "dsn-invalid", "%s: postgres.dsn sets replication", where);
+	return err_hint(err, "leave it out: it is added where it is needed");
+}
+
+static enum err_class
+check_slot(const struct config *config, const char *slot, struct err *err)
+{
+	size_t		len = strlen(slot);
+
+	if (len > 0 && len <= 63 && strspn(slot, "abcdefghijklmnopqrstuvwxyz0123456789_") == len)
+		return ERR_NONE;
+	(void) err_set(err, ERR_CONFIG, "config-value", "%s: postgres.slot is not a slot's name: \"%s\"",
+				   config_where(config, "postgres", "slot"), slot);
+	return err_hint(err, "up to 63 lower-case letters, digits and underscores");
+}
+
+static enum err_class
+check_delivery(const struct config *config, enum delivery delivery, struct err *err)
+{
+	if (delivery == DELIVERY_AT_LEAST_ONCE)
+		return ERR_NONE;
+	(void) err_set(err, ERR_CONFIG, "not-supported", "%s: outbox.delivery = exactly-once is not available in this version",
+				   config_where(config, "outbox", "delivery"));
+	return err_hint(err, "use at-least-once, and consumers that recognise an event by its header \"id\"");
+}
+
+/* ---- filling the struct ---- */
+
+static void
+load_plain(struct settings *s, const struct config *c)
+{
+	s->dsn = config_string(c, "postgres", "dsn");
+	s->slot = config_string(c, "postgres", "slot");
+	s->status_interval = (int) config_int(c, "postgres", "status_interval");
+	s->confirm_interval = (int) config_int(c, "postgres", "confirm_interval");
+	s->delivery = (enum delivery) config_int(c, "outbox", "delivery");
+	s->topic = config_string(c, "outbox", "topic");
+	s->message_prefix = config_string(c, "outbox", "message_prefix");
+	s->origin = config_int(c, "outbox", "origin") == 1 ? "none" : "any";
+	s->wait_visible = config_bool(c, "outbox", "wait_visible");
+	s->max_payload = config_int(c, "outbox", "max_payload");
+	s->max_inflight_events = config_int(c, "outbox", "max_inflight_events");
+	s->max_inflight_bytes = config_int(c, "outbox", "max_inflight_bytes");
+	s->drain_timeout = (int) config_int(c, "outbox", "drain_timeout");
+	s->sink = (enum sink_type) config_int(c, "sink", "type");
+	s->log_level = (enum log_level) config_int(c, "log", "level");
+	s->log_format = (enum log_format) config_int(c, "log", "format");
+}
+
+static bool
+load_kafka(struct settings *s, const struct config *c)
+{
+	size_t		count = config_count(c);
+
+	s->kafka = calloc(count + 1, sizeof(*s->kafka));
+	if (s->kafka == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+	{
+		const struct config_value *v = config_at(c, i);
+		size_t		k = 0;
+
+		if (strcmp(v->section, "kafka") != 0)
+			continue;
+		while (k < s->nkafka && strcmp(s->kafka[k].name, v->key) != 0)
+			k++;
+		s->kafka[k].name = v->key;
+		s->kafka[k].value = v->value;
+		s->kafka[k].where = v->where;
+		if (k == s->nkafka)
+			s->nkafka++;
+	}
+	return true;
+}
+
+/* What the sink can take, unless it is set: librdkafka counts message.max.bytes
+ * (default 1,000,000) over a message with all that belongs to it. */
+static int64_t
+default_max_payload(const struct settings *s)
+{
+	const char *given = settings_kafka(s, "message.max.bytes");
+
+	if (s->sink != SINK_KAFKA)
+		return 64 * MB;
+	return given ? strtoll(given, NULL, 10) : 1000000;
+}
+
+enum err_class
+settings_load(struct settings *settings, const struct config *config, struct err *err)
+{
+	enum err_class class;
+
+	memset(settings, 0, sizeof(*settings));
+	load_plain(settings, config);
+	if (!load_kafka(settings, config))
+		return err_set(err, ERR_CONFIG, "out-of-memory", "out of memory");
+	if (settings->max_payload == 0)
+		settings->max_payload = default_max_payload(settings);
+	class = check_dsn(config, settings->dsn, err);
+	if (class == ERR_NONE)
+		class = check_slot(config, settings->slot, err);
+	if (class == ERR_NONE)
+		class = check_delivery(config, settings->delivery, err);
+	if (class == ERR_NONE)
+		class = settings_load_tables(settings, config, err);
+	if (class == ERR_NONE && settings->sink == SINK_KAFKA)
+		class = settings_check_kafka(settings, err);
+	if (class != ERR_NONE)
+		settings_free(settings);
+	return class;
+}
+
+void
+settings_free(struct settings *settings)
+{
+	for (size_t i = 0; i < settings->ntables; i++)
+		free((void *) settings->tables[i]);
+	free(settings->tables);
+	free(settings->kafka);
+	settings->tables = NULL;
+	settings->ntables = 0;
+	settings->kafka = NULL;
+	settings->nkafka = 0;
+}
+
+const char *
+settings_kafka(const struct settings *settings, const char *name)
+{
+	for (size_t i = 0; i < settings->nkafka; i++)
+	{
+		if (strcmp(settings->kafka[i].name, name) == 0)
+			return settings->kafka[i].value;
+	}
+	return NULL;
+}

@@ -39,7 +39,7 @@ is_role(int role)
 	return role != OUTBOX_WIRE_TABLE && role != OUTBOX_WIRE_ERROR;
 }
 
-pg_attribute_noreturn() static void
+_Noreturn static void
 refuse(const Reader *reader, const char *expected)
 {
 	ereport(ERROR,
@@ -133,7 +133,7 @@ find_role(const char *name)
 	return -1;
 }
 
-pg_attribute_noreturn() static void
+_Noreturn static void
 refuse_role(const char *name, const char *why)
 {
 	StringInfoData known;

@@ -62,7 +62,11 @@ struct config_program
 								 * the table as any others.  NULL = none */
 };
 
-/* A value that was given (not a default), with where it comes from. */
+/*
+ * A value that was given (not a default), with where it comes from.  A heading
+ * of a repeated section is one too, with an empty key: such a section may have
+ * no keys at all.
+ */
 struct config_value
 {
 	const char *section;

@@ -1,0 +1,61 @@
+/*
+ * cmd_config.c - outbox-streamer config show|example|reference.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+"Usage: outbox-streamer config show|example|reference [OPTION]...\n\n"
+"  show       prints what is in force, with where each value comes from;\n"
+"             secrets are printed as ********\n"
+"  example    prints a file with all keys, their meaning and their defaults\n"
+"  reference  prints the reference manual of all keys, in Markdown\n\n"
+"  -c, --config=FILE               configuration file\n"
+"  -o, --option=SECTION.KEY=VALUE  overrides file and environment\n"
+"  -h, --help                      this help\n";
+
+static int
+show(struct cli *cli)
+{
+	enum err_class class = cli_load(cli);
+
+	if (class != ERR_NONE)
+		return err_exit_status(class);
+	config_show(cli->config, stdout);
+	return 0;
+}
+
+int
+cmd_config(struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {CLI_LONG, {NULL, 0, NULL, 0}};
+	const char *what;
+	int			option;
+
+	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
+	{
+		int			status = cli_option(cli, option, argv, help);
+
+		if (status >= 0)
+			return status;
+	}
+	if (optind >= argc)
+		return cli_usage("config needs one of show, example, reference");
+	what = argv[optind++];
+	if (!cli_no_more(argc, argv))
+		return 1;
+	if (strcmp(what, "show") == 0)
+		return show(cli);
+	if (strcmp(what, "example") == 0)
+		config_print_example(&streamer_program, stdout);
+	else if (strcmp(what, "reference") == 0)
+		config_print_manual(&streamer_program, stdout);
+	else
+		return cli_usage("there is no \"config %.60s\": use show, example or reference", what);
+	return 0;
+}

@@ -148,10 +148,9 @@ sub finish
 		my $keep = "$top/build/check/logs";
 		remove_tree($keep);
 		make_path($keep);
-		system("cd '$dir/run' && find t kafka-shared -type f \\( -name '*.log' -o -name 'regress_log_*' "
-			  . "-o -name 'regression.*' -o -name '*.conf' -o -name '*.err' \\) -size -20M 2>/dev/null "
-			  . "| grep -v '_data/pgdata' | cpio -pdm --quiet '$keep' 2>/dev/null "
-			  . "|| cp -r t '$keep/' 2>/dev/null");
+		system("cd '$dir/run' && find t kafka-shared -path '*/pgdata' -prune -o -path '*/data' -prune -o -type f "
+			  . "\\( -name '*.log' -o -name 'regress_log_*' -o -name 'regression.*' -o -name '*.conf' -o -name '*.err' \\) "
+			  . "-size -20M -print0 2>/dev/null | tar -cf - --null -T - 2>/dev/null | tar -xf - --no-same-owner -C '$keep'");
 		print STDERR "# logs are in build/check/logs\n";
 	}
 	chdir '/';

@@ -1,0 +1,44 @@
+# Formatter.pm - prove's output for us: plain lines, and the counts of a run kept in a file.
+# Copyright (c) 2026, pg_outbox contributors
+# SPDX-License-Identifier: PostgreSQL
+
+package PgOutbox::Formatter;
+
+# Used as prove --formatter PgOutbox::Formatter.  Appends "passed failed skipped" of
+# each run to $PGOB_COUNTS, from which tests/env/check.sh makes the last line.
+
+use strict;
+use warnings FATAL => 'all';
+
+use parent 'TAP::Formatter::File';
+
+sub summary
+{
+	my ($self, $aggregate, @rest) = @_;
+	my ($passed, $failed, $skipped) = (0, 0, 0);
+	foreach my $parser ($aggregate->parsers)
+	{
+		if (defined $parser->skip_all)
+		{
+			$skipped++;
+			next;
+		}
+		my $skips = () = $parser->skipped;
+		my $bad = () = $parser->failed;
+		# a test that died, printed no plan or no TAP at all has failed, even if
+		# each point it came to was fine
+		$bad ||= 1 if $parser->has_problems;
+		my $good = () = $parser->actual_passed;
+		$passed += $good - $skips;
+		$skipped += $skips;
+		$failed += $bad;
+	}
+	if (defined $ENV{PGOB_COUNTS} && open my $fh, '>>', $ENV{PGOB_COUNTS})
+	{
+		print $fh "$passed $failed $skipped\n";
+		close $fh;
+	}
+	return $self->SUPER::summary($aggregate, @rest);
+}
+
+1;

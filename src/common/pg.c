@@ -281,8 +281,9 @@ pg_connect_failure(const PGconn *conn, struct err *err)
 		(void) err_set(err, ERR_CONFIG, "login-refused", "%s", s.text);
 		return err_hint(err, "%s", connect_hint("28P01"));
 	}
-	(void) err_set(err, ERR_RETRY, "postgres-unreachable", "%s",
-				   s.text[0] != '\0' ? s.text : "no answer from PostgreSQL");
+	/* 57P03: it starts up or shuts down */
+	(void) err_set(err, ERR_RETRY, strcmp(s.sqlstate, "57P03") == 0 ? "postgres-not-ready" : "postgres-unreachable",
+				   "%s", s.text[0] != '\0' ? s.text : "no answer from PostgreSQL");
 	return err_hint(err, "%s", connect_hint(s.sqlstate));
 }
 
@@ -426,15 +427,14 @@ pg_failure(PGconn *conn, const PGresult *res, const char *what, struct err *err)
 
 	if (sqlstate[0] == '\0')
 	{
-		const char *message = res != NULL ? PQresultErrorMessage(res) : "";
+		struct attempt_summary s = {.attempts = 0};
+		bool		lost = PQstatus(conn) == CONNECTION_BAD;
 
-		if (message[0] == '\0')
-			message = PQerrorMessage(conn);
-		if (message[0] == '\0')
-			message = "the server closed the connection";
-		if (PQstatus(conn) == CONNECTION_BAD)
-			return err_set(err, ERR_RETRY, "connection-lost", "%s: %s", what, message);
-		return err_set(err, ERR_FATAL, "postgres-error", "%s: %s", what, message);
+		summarize(&s, PQerrorMessage(conn));
+		if (s.attempts == 0 && res != NULL)
+			summarize(&s, PQresultErrorMessage(res));
+		return err_set(err, lost ? ERR_RETRY : ERR_FATAL, lost ? "connection-lost" : "postgres-error",
+					   "%s: %s", what, s.attempts > 0 ? s.text : "the server closed the connection");
 	}
 	state = find_state(sqlstate, field(res, PG_DIAG_SOURCE_FUNCTION));
 	(void) err_set(err, state->class, state->code, "%s: %s%s%s%s", what,
@@ -442,4 +442,24 @@ pg_failure(PGconn *conn, const PGresult *res, const char *what, struct err *err)
 				   detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
 	hint = state->hint != NULL ? state->hint : field(res, PG_DIAG_MESSAGE_HINT);
 	return err_hint(err, "%s", hint);
+}
+
+PGresult *
+pg_query(PGconn *conn, const char *what, const char *sql, int nparams,
+		 const char *const *params, struct err *err)
+{
+	PGresult   *res = PQexecParams(conn, sql, nparams, NULL, params, NULL, NULL, 0);
+	ExecStatusType status = PQresultStatus(res);
+
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+		return res;
+	(void) pg_failure(conn, res, what, err);
+	PQclear(res);
+	return NULL;
+}
+
+const char *
+pg_value(const PGresult *res, int row, int column)
+{
+	return PQgetisnull(res, row, column) ? "" : PQgetvalue(res, row, column);
 }

@@ -17,8 +17,8 @@
  * Starts a connection without waiting (PQconnectStart): the caller polls
  * PQconnectPoll().  The DSN is completed, not changed: replication=database
  * if asked for, application_name and keepalive settings unless given, several
- * hosts as libpq has them (target_session_attrs defaults to read-write for
- * plain connections of a several-host DSN).  NULL on ERR_CONFIG (the DSN
+ * hosts as libpq has them (target_session_attrs defaults to read-write for the
+ * connections of a several-host DSN).  NULL on ERR_CONFIG (the DSN
  * can't be parsed) and ERR_RETRY (out of memory).
  *
  * Error messages are made with SQLSTATE (PQsetErrorVerbosity), so that
@@ -45,5 +45,15 @@ extern PGconn *pg_connect(const char *dsn, bool replication,
  */
 extern enum err_class pg_failure(PGconn *conn, const PGresult *res,
 								 const char *what, struct err *err);
+
+/*
+ * Runs one statement with text parameters and waits for its rows; they are to
+ * be given to PQclear().  NULL with err set as pg_failure() does.
+ */
+extern PGresult *pg_query(PGconn *conn, const char *what, const char *sql,
+						  int nparams, const char *const *params, struct err *err);
+
+/* A column of a row as text; "" if it is NULL. */
+extern const char *pg_value(const PGresult *res, int row, int column);
 
 #endif							/* OUTBOX_PG_H */

@@ -8,7 +8,6 @@
 
 #include <librdkafka/rdkafka.h>
 #include <string.h>
-#include <strings.h>
 
 /* Properties that are the product's own, with the values that do no harm. */
 struct owned_property
@@ -42,7 +41,7 @@ is_allowed(const char *allowed, const char *value)
 	{
 		size_t		n = strcspn(allowed, "|");
 
-		if (n == len && strncasecmp(allowed, value, n) == 0)
+		if (n == len && strncmp(allowed, value, n) == 0)
 			return true;
 		allowed += n + (allowed[n] == '|' ? 1 : 0);
 	}

@@ -10,19 +10,9 @@
  */
 #include "decode.h"
 
-struct member_name
-{
-	const char *text;			/* name":" as it stands behind ," */
-	size_t		len;
-};
+#include <endian.h>
 
-static const struct member_name member_names[OUTBOX_WIRE_NMEMBERS] = {
-#define MEMBER_NAME(symbol, name) {name "\":\"", sizeof(name "\":\"") - 1},
-	OUTBOX_WIRE_MEMBERS(MEMBER_NAME)
-#undef MEMBER_NAME
-};
-
-static bool
+static inline bool
 take(struct decoder *d, const char *text, size_t len)
 {
 	if ((size_t) (d->end - d->pos) < len || memcmp(d->pos, text, len) != 0)
@@ -33,70 +23,134 @@ take(struct decoder *d, const char *text, size_t len)
 
 #define TAKE(d, literal) take(d, literal, sizeof(literal) - 1)
 
-/* A decimal without sign or leading zeros, at most max. */
+/* A decimal without sign or leading zeros, at most max (below 10^19). */
 static bool
 take_number(struct decoder *d, uint64_t max, uint64_t *number)
 {
 	const char *start = d->pos;
+	char	   *pos = d->pos;
 	uint64_t	value = 0;
 
-	while (d->pos < d->end && *d->pos >= '0' && *d->pos <= '9')
-	{
-		unsigned	digit = (unsigned) (*d->pos - '0');
-
-		if (value > (max - digit) / 10)
-			return false;
-		value = value * 10 + digit;
-		d->pos++;
-	}
-	if (d->pos == start || (*start == '0' && d->pos - start > 1))
-		return false;
+	/* 19 digits always fit */
+	for (; pos < d->end && *pos >= '0' && *pos <= '9' && pos - start < 19; pos++)
+		value = value * 10 + (uint64_t) (*pos - '0');
+	d->pos = pos;
 	*number = value;
-	return true;
+	return pos > start && (*start != '0' || pos - start == 1) && value <= max;
+}
+
+/* Half of an LSN: %X, so no lower case and no leading zeros. */
+static bool
+take_half(struct decoder *d, uint32_t *half)
+{
+	const char *start = d->pos;
+	char	   *pos = d->pos;
+	uint32_t	value = 0;
+
+	for (; pos < d->end && pos - start < 8; pos++)
+	{
+		if (*pos >= '0' && *pos <= '9')
+			value = value << 4 | (uint32_t) (*pos - '0');
+		else if (*pos >= 'A' && *pos <= 'F')
+			value = value << 4 | (uint32_t) (*pos - 'A' + 10);
+		else
+			break;
+	}
+	d->pos = pos;
+	*half = value;
+	return pos > start && (*start != '0' || pos - start == 1);
 }
 
 /* An LSN and its closing quotation mark. */
 static bool
 take_lsn(struct decoder *d, lsn_t *lsn)
 {
-	size_t		room = (size_t) (d->end - d->pos);
-	const char *quote = memchr(d->pos, '"', room < 18 ? room : 18);
+	uint32_t	high;
+	uint32_t	low;
 
-	if (!quote || !lsn_parse(d->pos, (size_t) (quote - d->pos), lsn))
+	if (!take_half(d, &high) || !TAKE(d, "/") || !take_half(d, &low) || !TAKE(d, "\""))
 		return false;
-	d->pos += quote - d->pos + 1;
+	*lsn = (lsn_t) high << 32 | low;
 	return true;
 }
 
-/* The octet that an escape sequence stands for, or -1; moves past it. */
+/*
+ * The octet that an escape sequence stands for, or -1; moves past it.  \u is
+ * for those only that have no short form.
+ */
 static int
 take_escape(struct decoder *d)
 {
-	static const char short_forms[] = "\"\\bfnrt";
-	static const char values[] = "\"\\\b\f\n\r\t";
-	const char *form;
+	const char *pos = d->pos;
 	int			high,
 				low;
 
-	if (d->end - d->pos < 2)
+	if (d->end - pos < 2)
 		return -1;
-	if (d->pos[1] != 'u')
+	d->pos += 2;
+	switch (pos[1])
 	{
-		form = d->pos[1] ? strchr(short_forms, d->pos[1]) : NULL;
-		if (!form)
+		case '"':
+		case '\\':
+			return pos[1];
+		case 'b':
+			return '\b';
+		case 'f':
+			return '\f';
+		case 'n':
+			return '\n';
+		case 'r':
+			return '\r';
+		case 't':
+			return '\t';
+		case 'u':
+			break;
+		default:
 			return -1;
-		d->pos += 2;
-		return (unsigned char) values[form - short_forms];
 	}
-	if (d->end - d->pos < 6 || d->pos[2] != '0' || d->pos[3] != '0')
+	if (d->end - pos < 6 || pos[2] != '0' || pos[3] != '0')
 		return -1;
-	high = d->pos[4] - '0';
-	low = d->pos[5] >= 'a' && d->pos[5] <= 'f' ? d->pos[5] - 'a' + 10 :
-		d->pos[5] >= '0' && d->pos[5] <= '9' ? d->pos[5] - '0' : -1;
-	if (high < 0 || high > 1 || low < 0)
+	d->pos += 4;
+	high = pos[4] - '0';
+	low = pos[5] >= 'a' && pos[5] <= 'f' ? pos[5] - 'a' + 10 :
+		pos[5] >= '0' && pos[5] <= '9' ? pos[5] - '0' : -1;
+	if (high < 0 || high > 1 || low < 0 ||
+		memchr("\b\f\n\r\t", high * 16 + low, 5))
 		return -1;
-	d->pos += 6;
 	return high * 16 + low;
+}
+
+/* Not zero if one of the eight octets is a quotation mark, a reverse solidus
+ * or a control character; the lowest bit set is in the first of them. */
+static inline uint64_t
+special_octets(uint64_t octets)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t	quote = octets ^ ones * '"';
+	uint64_t	solidus = octets ^ ones * '\\';
+
+	/* a subtraction borrows into the top bit of each octet that is too small */
+	return (((quote - ones) & ~quote) | ((solidus - ones) & ~solidus) |
+			((octets - ones * 0x20) & ~octets)) & ones * 0x80;
+}
+
+/* Where the octets end that stand for themselves, at the latest at the end. */
+static char *
+plain_end(char *pos, const char *end)
+{
+	for (; end - pos >= 8; pos += 8)
+	{
+		uint64_t	octets;
+		uint64_t	special;
+
+		memcpy(&octets, pos, 8);
+		special = special_octets(le64toh(octets));
+		if (special)
+			return pos + __builtin_ctzll(special) / 8;
+	}
+	while (pos < end && *pos != '"' && *pos != '\\' && (unsigned char) *pos >= 0x20)
+		pos++;
+	return pos;
 }
 
 /*
@@ -107,31 +161,45 @@ static bool
 take_string(struct decoder *d, struct slice *out)
 {
 	char	   *start = d->pos;
-	char	   *write;
+	char	   *write = plain_end(start, d->end);
 
-	while (d->pos < d->end && *d->pos != '"' && *d->pos != '\\' &&
-		   (unsigned char) *d->pos >= 0x20)
-		d->pos++;
-	write = d->pos;
-	while (d->pos < d->end && *d->pos != '"')
+	d->pos = write;
+	while (d->pos < d->end && *d->pos == '\\')
 	{
-		int			octet = (unsigned char) *d->pos;
+		int			octet = take_escape(d);
+		char	   *plain = d->pos;
 
-		if (octet < 0x20)
-			return false;
-		if (octet == '\\')
-			octet = take_escape(d);
-		else
-			d->pos++;
 		if (octet < 0)
 			return false;
 		*write++ = (char) octet;
+		d->pos = plain_end(plain, d->end);
+		memmove(write, plain, (size_t) (d->pos - plain));
+		write += d->pos - plain;
 	}
-	if (d->pos == d->end)
-		return false;
-	d->pos++;
 	*out = (struct slice) {start, (size_t) (write - start)};
-	return true;
+	return TAKE(d, "\"");
+}
+
+/*
+ * The name of a member and the mark that opens its value; next is the first
+ * that may come.  Those that were left out are absent, all if none is found.
+ */
+static int
+take_name(struct decoder *d, int next)
+{
+	switch (next)
+	{
+#define TRY_MEMBER(symbol, name) \
+		case OUTBOX_WIRE_##symbol: \
+			if (TAKE(d, name "\":\"")) \
+				return OUTBOX_WIRE_##symbol; \
+			d->event.member[OUTBOX_WIRE_##symbol] = (struct slice) {NULL, 0}; \
+			__attribute__((fallthrough));
+		OUTBOX_WIRE_MEMBERS(TRY_MEMBER)
+#undef TRY_MEMBER
+		default:
+			return OUTBOX_WIRE_NMEMBERS;
+	}
 }
 
 /* Everything between the index and the size: members in their order. */
@@ -140,28 +208,21 @@ take_members(struct decoder *d)
 {
 	int			next = 0;
 
-	memset(d->event.member, 0, sizeof(d->event.member));
 	for (;;)
 	{
-		if (!TAKE(d, ","))
+		if (!TAKE(d, ",\""))
 			return false;
-		if (TAKE(d, OUTBOX_WIRE_SIZE))
-			return true;
-		if (!TAKE(d, "\""))
+		next = take_name(d, next);
+		if (next == OUTBOX_WIRE_NMEMBERS)
+			return TAKE(d, "size\":");
+		if (!take_string(d, &d->event.member[next++]))
 			return false;
-		while (next < OUTBOX_WIRE_NMEMBERS &&
-			   !take(d, member_names[next].text, member_names[next].len))
-			next++;
-		if (next == OUTBOX_WIRE_NMEMBERS ||
-			!take_string(d, &d->event.member[next]))
-			return false;
-		next++;
 	}
 }
 
-/* The size and the payload behind it. */
+/* The size, the end of the head line and the payload behind it. */
 static bool
-take_payload(struct decoder *d)
+take_payload(struct decoder *d, const char *line)
 {
 	uint64_t	size = 0;
 	bool		present = !TAKE(d, "null");
@@ -176,7 +237,10 @@ take_payload(struct decoder *d)
 			d->pos - field != OUTBOX_WIRE_SIZE_WIDTH)
 			return false;
 	}
-	if (!TAKE(d, "}\n") || (size_t) (d->end - d->pos) < size)
+	if (!TAKE(d, "}\n") || d->pos - 1 - line > OUTBOX_WIRE_MAX_HEAD ||
+		(present && d->event.member[OUTBOX_WIRE_ERROR].data))
+		return false;
+	if ((size_t) (d->end - d->pos) < size)
 		return false;
 	d->event.payload = (struct slice) {present ? d->pos : NULL, size};
 	d->pos += size;
@@ -184,12 +248,12 @@ take_payload(struct decoder *d)
 }
 
 static bool
-take_event(struct decoder *d)
+take_event(struct decoder *d, const char *line)
 {
 	uint64_t	n;
 
 	if (!take_number(d, UINT32_MAX - 1, &n) || n != d->transaction.events ||
-		!take_members(d) || !take_payload(d))
+		!take_members(d) || !take_payload(d, line))
 		return false;
 	d->event.n = (uint32_t) n;
 	d->transaction.events++;
@@ -202,16 +266,19 @@ take_begin(struct decoder *d)
 	uint64_t	wire,
 				xid,
 				time;
+	bool		negative;
 
 	if (!take_lsn(d, &d->transaction.lsn) || d->transaction.lsn == LSN_INVALID ||
 		!TAKE(d, ",\"wire\":") || !take_number(d, OUTBOX_WIRE_VERSION, &wire) ||
 		wire < OUTBOX_WIRE_OLDEST ||
 		!TAKE(d, ",\"xid\":") || !take_number(d, UINT32_MAX, &xid) ||
-		!TAKE(d, ",\"time\":") || !take_number(d, INT64_MAX, &time) ||
-		!TAKE(d, "}\n"))
+		!TAKE(d, ",\"time\":"))
+		return false;
+	negative = TAKE(d, "-");
+	if (!take_number(d, INT64_MAX, &time) || (negative && time == 0) || !TAKE(d, "}\n"))
 		return false;
 	d->transaction.xid = (uint32_t) xid;
-	d->transaction.time_us = (int64_t) time;
+	d->transaction.time_us = negative ? -(int64_t) time : (int64_t) time;
 	d->transaction.events = 0;
 	d->in_transaction = true;
 	return true;
@@ -225,7 +292,7 @@ take_commit(struct decoder *d)
 
 	if (!take_lsn(d, &lsn) || lsn != d->transaction.lsn ||
 		!TAKE(d, ",\"events\":") || !take_number(d, UINT32_MAX, &events) ||
-		events != d->transaction.events || !TAKE(d, "}\n"))
+		events != d->transaction.events || events == 0 || !TAKE(d, "}\n"))
 		return false;
 	d->in_transaction = false;
 	return true;
@@ -255,7 +322,7 @@ decode_next(struct decoder *d, struct err *err)
 	{
 		if (TAKE(d, OUTBOX_WIRE_HEAD))
 		{
-			if (take_event(d))
+			if (take_event(d, line))
 				return DECODE_EVENT;
 		}
 		else if (TAKE(d, OUTBOX_WIRE_COMMIT) && take_commit(d))

@@ -11,6 +11,7 @@
 
 struct inflight_transaction
 {
+	lsn_t		end;			/* of its commit record */
 	lsn_t		flush;			/* what may be confirmed once this and all before
 								 * it are durable: its end, or a later keepalive */
 	uint32_t	pending;		/* events out */
@@ -78,7 +79,7 @@ inflight_begin(struct inflight *in, lsn_t end)
 	assert(!in->open && !inflight_full(in) && end > in->newest);
 	in->open = true;
 	in->newest = end;
-	*at(in, in->next) = (struct inflight_transaction) {.flush = end};
+	*at(in, in->next) = (struct inflight_transaction) {.end = end, .flush = end};
 	return in->next++;
 }
 
@@ -89,6 +90,12 @@ inflight_sent(struct inflight *in, size_t octets)
 	at(in, in->next - 1)->pending++;
 	in->events++;
 	in->octets += octets;
+}
+
+lsn_t
+inflight_end(const struct inflight *in, uint32_t sequence)
+{
+	return at(in, sequence)->end;
 }
 
 void

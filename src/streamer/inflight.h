@@ -59,6 +59,9 @@ extern uint32_t inflight_begin(struct inflight *inflight, lsn_t end);
 /* One event of the open transaction has been handed to the sink. */
 extern void inflight_sent(struct inflight *inflight, size_t octets);
 
+/* The end LSN of a transaction that is in flight. */
+extern lsn_t inflight_end(const struct inflight *inflight, uint32_t sequence);
+
 /* The open transaction is complete. */
 extern void inflight_commit(struct inflight *inflight);
 

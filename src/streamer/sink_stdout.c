@@ -137,8 +137,13 @@ acknowledge(struct sink_stdout *s)
 	}
 	s->nwaiting -= done;
 	memmove(s->waiting, s->waiting + done, s->nwaiting * sizeof(s->waiting[0]));
-	if (s->written == s->len)
-		s->written = s->len = 0;
+	if (s->written < s->len && s->written < BUFFER_SOFT_LIMIT)
+		return;
+	memmove(s->buffer, s->buffer + s->written, s->len - s->written);
+	for (size_t i = 0; i < s->nwaiting; i++)
+		s->waiting[i].end -= s->written;
+	s->len -= s->written;
+	s->written = 0;
 }
 
 static enum err_class

@@ -60,7 +60,7 @@ inflight_free(struct inflight *in)
 void
 inflight_reset(struct inflight *in, lsn_t floor)
 {
-	in->first = in->next = 0;
+	in->first = in->next;
 	in->open = false;
 	in->flush = floor;
 	in->newest = LSN_INVALID;

@@ -44,8 +44,9 @@ extern void inflight_free(struct inflight *inflight);
 
 /*
  * Forgets all transactions; whatever is still on its way must not be
- * acknowledged any more.  floor is what is known to be confirmed: the flush
- * LSN starts there.
+ * acknowledged any more (sequence numbers go on, so that it can't pass for one
+ * that is new).  floor is what is known to be confirmed: the flush LSN starts
+ * there.
  */
 extern void inflight_reset(struct inflight *inflight, lsn_t floor);
 

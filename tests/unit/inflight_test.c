@@ -389,7 +389,8 @@ step(struct random *random, struct inflight *in, struct model *model, lsn_t *lsn
 				model->items[model->n++] = (struct item) {.keepalive = true, .lsn = wal_end};
 			break;
 		default:
-			i = random_out(random, model);
+			/* a broker that stalls now and then */
+			i = model->n / 50 % 2 && !random_once_in(random, 12) ? -1 : random_out(random, model);
 			if (i >= 0)
 			{
 				inflight_acked(in, model->items[i].sequence, 3);

@@ -8,4 +8,4 @@ use warnings FATAL => 'all';
 
 use PgOutbox::Regress;
 
-PgOutbox::Regress::run(isolation => 0);
+PgOutbox::Regress::run(isolation => 0, conf => "max_prepared_transactions = 5\n");

@@ -6,21 +6,32 @@
  */
 #include "timeline.h"
 
-#include <stdlib.h>
-
-/* A number of at most ten digits at the start of text; 0 = there is none. */
+/* A decimal and nothing else; 0 = it isn't one that can be a timeline. */
 static uint32_t
-leading_number(struct slice text)
+read_id(const char *text, size_t len)
 {
 	uint64_t	value = 0;
 
-	for (size_t i = 0; i < text.len && i < 10; i++)
+	if (len > 10)
+		return 0;
+	for (size_t i = 0; i < len; i++)
 	{
-		if (text.data[i] < '0' || text.data[i] > '9')
-			break;
-		value = value * 10 + (uint64_t) (text.data[i] - '0');
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		value = value * 10 + (uint64_t) (text[i] - '0');
 	}
 	return value > UINT32_MAX ? 0 : (uint32_t) value;
+}
+
+/* Timelines and their ends only rise, up to the current one. */
+static bool
+in_order(const struct timeline *timeline, uint32_t id, lsn_t end)
+{
+	size_t		last = timeline->npast - 1;
+
+	return id < timeline->current &&
+		(timeline->npast == 0 ||
+		 (id > timeline->past[last].id && end >= timeline->past[last].end));
 }
 
 static bool
@@ -29,13 +40,14 @@ read_line(struct timeline *timeline, struct slice line)
 	const char *tab = memchr(line.data, '\t', line.len);
 	const char *end = line.data + line.len;
 	const char *second;
-	uint32_t	id = leading_number(line);
+	uint32_t	id = tab ? read_id(line.data, (size_t) (tab - line.data)) : 0;
 	lsn_t		lsn;
 
-	if (!tab || id == 0)
+	if (id == 0)
 		return false;
 	second = memchr(tab + 1, '\t', (size_t) (end - tab - 1));
-	if (!second || !lsn_parse(tab + 1, (size_t) (second - tab - 1), &lsn))
+	if (!second || !lsn_parse(tab + 1, (size_t) (second - tab - 1), &lsn) ||
+		!in_order(timeline, id, lsn))
 		return false;
 	if (timeline->npast == TIMELINE_MAX)
 		memmove(&timeline->past[0], &timeline->past[1],

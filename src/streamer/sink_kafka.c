@@ -76,10 +76,10 @@ start(struct sink *sink, const struct replication_identity *identity, struct err
 	if (!conf)
 		return err->class;
 	k->partitioner = kafka_conf_partitioner(k->settings);
-	topic_conf = rd_kafka_topic_conf_new();
+	/* kafka_conf_new() has set topic properties, so there is one */
+	topic_conf = rd_kafka_conf_get_default_topic_conf(conf);
 	rd_kafka_topic_conf_set_partitioner_cb(topic_conf, partition);
 	rd_kafka_topic_conf_set_opaque(topic_conf, k);
-	rd_kafka_conf_set_default_topic_conf(conf, topic_conf);
 	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
 	k->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
 	if (!k->producer)

@@ -8,10 +8,14 @@ use warnings FATAL => 'all';
 use PgOutbox::Lint qw(sources flags tool command_is_silent);
 use Test::More;
 
+# gcc 12 takes a struct whose first member's address is returned for leaked;
+# leaks are LeakSanitizer's business (make check SANITIZE=1)
+my @options = qw(-O1 -fanalyzer -Wno-analyzer-malloc-leak -c -o /dev/null);
+
 my $gcc = tool('gcc');
 foreach my $file (sources('src/', 'decoder_plugin/', 'tests/tools/'))
 {
-	command_is_silent($file, $gcc, flags($file), qw(-O1 -fanalyzer -c -o /dev/null), $file);
+	command_is_silent($file, $gcc, flags($file), @options, $file);
 }
 
 done_testing();

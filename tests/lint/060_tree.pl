@@ -43,13 +43,13 @@ foreach my $file (grep { /\.(?:c|h|pl|pm|sh)$/ || m{(?:^|/)Makefile$} } @files)
 	ok(!@bad, "$file: head") or diag(join "\n", @bad);
 }
 
-# ---- small files and functions; a few lines over may have their reason
+# ---- small files and functions: 600 and 60 lines, or a few more for a reason
 foreach my $file (grep { /\.(?:c|h|pl|pm|sh)$/ } @files)
 {
 	my $text = slurp($file);
 	my $lines = $text =~ tr/\n//;
 	my @bad;
-	push @bad, "$lines lines; more than 600 ask to be split" if $lines > 600;
+	push @bad, "$lines lines; more than 650 have to be split" if $lines > 650;
 	if ($file =~ /\.c$/)
 	{
 		# PostgreSQL style: a function's braces are alone in the first column
@@ -62,7 +62,7 @@ foreach my $file (grep { /\.(?:c|h|pl|pm|sh)$/ } @files)
 			if ($line eq '}' && defined $start)
 			{
 				my $length = $number - $start - 1;
-				push @bad, "$name(): $length lines; more than 80 ask to be split" if $length > 80;
+				push @bad, "$name(): $length lines; more than 80 have to be split" if $length > 80;
 				undef $start;
 			}
 		}

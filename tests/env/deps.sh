@@ -165,7 +165,7 @@ group()
             need librdkafka-dev library rdkafka
             need libjansson-dev library jansson
             need libmicrohttpd-dev library libmicrohttpd
-            need libinih-dev has_header ini.h
+            need libini-config-dev library ini_config
             need libsystemd-dev library libsystemd
             megabytes=$((megabytes + 200))
             ;;

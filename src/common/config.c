@@ -111,9 +111,11 @@ bad_value(const struct config_key *desc, const struct config_given *given,
 	char		low[32];
 	char		high[32];
 
-	(void) err_set(err, ERR_CONFIG, "config-value", "%s: %s.%s %s: \"%.100s\"",
+	(void) err_set(err, ERR_CONFIG, "config-value", "%s: %s.%s %s%s%.100s%s",
 				   given->where, given->section, given->key, wrong,
-				   desc->flags & CONFIG_SECRET ? "********" : given->value);
+				   given->value[0] != '\0' ? ": \"" : "",
+				   given->value[0] == '\0' ? "" : desc->flags & CONFIG_SECRET ? "********" : given->value,
+				   given->value[0] != '\0' ? "\"" : "");
 	config_format_number(desc->type, desc->min, low, sizeof(low));
 	config_format_number(desc->type, desc->max, high, sizeof(high));
 	switch (desc->type)

@@ -21,6 +21,7 @@ struct command
 
 static const struct command commands[] = {
 	{"stream", cmd_stream, "stream events from PostgreSQL to Kafka"},
+	{"check", cmd_check, "verify everything that would stop the stream later"},
 	{"slot", cmd_slot, "create, drop or show the replication slot"},
 	{"config", cmd_config, "show the configuration in force, an example or the reference"},
 	{"version", cmd_version, "print the versions of program and libraries"},

@@ -8,24 +8,10 @@
 
 #include <string.h>
 
-/* to_jsonb() reads columns that older servers don't have as NULL */
-static const char query[] =
-"SELECT s.plugin, s.database, s.database = current_database(), s.active_pid,"
-" concat_ws(', ', nullif(a.application_name, ''), 'user ' || a.usename, host(a.client_addr)),"
-" s.restart_lsn, s.confirmed_flush_lsn, s.wal_status, s.safe_wal_size,"
-" to_jsonb(s)->>'invalidation_reason', to_jsonb(s)->>'failover',"
-" pg_wal_lsn_diff(w.lsn, s.confirmed_flush_lsn), pg_wal_lsn_diff(w.lsn, s.restart_lsn),"
-" s.temporary "
-"FROM pg_catalog.pg_replication_slots s "
-"CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
-" ELSE pg_current_wal_lsn() END) w(lsn) "
-"LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid "
-"WHERE s.slot_name = $1";
-
 PGresult *
 slot_info_read(PGconn *conn, const char *slot, struct err *err)
 {
-	return pg_query(conn, "looking at the slot", query, 1, &slot, err);
+	return pg_query(conn, "looking at the slot", SLOT_INFO_QUERY "$1", 1, &slot, err);
 }
 
 enum err_class

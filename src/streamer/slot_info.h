@@ -12,7 +12,24 @@
 
 #define SLOT_PLUGIN	"outbox_decoder"
 
-/* Columns of slot_info_read(), all text. */
+/*
+ * The query, to be completed by the slot's name.  to_jsonb() reads columns
+ * that older servers don't have as NULL.
+ */
+#define SLOT_INFO_QUERY \
+	"SELECT s.plugin, s.database, s.database = current_database(), s.active_pid," \
+	" concat_ws(', ', nullif(a.application_name, ''), 'user ' || a.usename, host(a.client_addr))," \
+	" s.restart_lsn, s.confirmed_flush_lsn, s.wal_status, s.safe_wal_size," \
+	" to_jsonb(s)->>'invalidation_reason', to_jsonb(s)->>'failover'," \
+	" pg_wal_lsn_diff(w.lsn, s.confirmed_flush_lsn), pg_wal_lsn_diff(w.lsn, s.restart_lsn)," \
+	" s.temporary " \
+	"FROM pg_catalog.pg_replication_slots s " \
+	"CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()" \
+	" ELSE pg_current_wal_lsn() END) w(lsn) " \
+	"LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid " \
+	"WHERE s.slot_name = "
+
+/* Its columns, all text. */
 enum slot_column
 {
 	SLOT_PLUGIN_NAME,			/* "" for a physical slot */

@@ -16,6 +16,7 @@ struct cursor
 {
 	char	   *pos;
 	char	   *end;
+	bool		too_deep;		/* why nothing could be taken */
 };
 
 static void
@@ -200,7 +201,8 @@ skip_value(struct cursor *c, int depth)
 	bool		object;
 
 	skip_space(c);
-	if (c->pos == c->end || depth > DEPTH_MAX)
+	c->too_deep = depth > DEPTH_MAX;
+	if (c->pos == c->end || c->too_deep)
 		return false;
 	if (*c->pos == '"')
 		return take_string(c, &ignored, false);
@@ -251,7 +253,7 @@ take_member(struct cursor *c, struct header *header)
 int
 headers_read(struct slice text, struct header out[HEADERS_MAX], const char **reason)
 {
-	struct cursor c = {(char *) text.data, (char *) text.data + text.len};
+	struct cursor c = {(char *) text.data, (char *) text.data + text.len, false};
 	int			n = 0;
 
 	*reason = "headers are no JSON object";
@@ -269,7 +271,11 @@ headers_read(struct slice text, struct header out[HEADERS_MAX], const char **rea
 				return -1;
 			}
 			if (!take_member(&c, &out[n++]))
+			{
+				if (c.too_deep)
+					*reason = "headers are nested more than 64 deep";
 				return -1;
+			}
 			skip_space(&c);
 		} while (take(&c, ','));
 		if (!take(&c, '}'))

@@ -230,11 +230,11 @@ $reader->stop;
 	like($err, qr/statement timeout/, 'in SQL: it waits and can be interrupted');
 	configure('');
 	$session->wait_exit(20);
-	is($node->safe_psql('postgres', <<'END'), 1,
-		'in SQL: once visible, it comes');
+	my $got = $node->safe_psql('postgres', <<'END');
 SELECT count(*) FROM pg_logical_slot_get_binary_changes('on', NULL, NULL)
 WHERE convert_from(data, 'UTF8') LIKE '%"id":"401"%'
 END
+	is($got, 1, 'in SQL: once visible, it comes');
 }
 
 # --- a walsender that commits wait for

@@ -12,7 +12,7 @@
 
 #define PIECES_MAX	16
 
-/* A brokers' default: message.timestamp.after.max.ms */
+/* the broker's default of message.timestamp.after.max.ms */
 #define FUTURE_MAX_MS	(60 * 60 * 1000)
 
 struct piece
@@ -70,36 +70,49 @@ topic_name_valid(const char *name, size_t len)
 	return true;
 }
 
+/* One piece of the pattern; NULL if it is none, else what follows it. */
+static char *
+read_piece(char *pos, struct piece *piece)
+{
+	char	   *open = strstr(pos, "${");
+	char	   *close;
+
+	if (open != pos)
+	{
+		piece->literal = (struct slice) {pos, open ? (size_t) (open - pos) : strlen(pos)};
+		for (size_t i = 0; i < piece->literal.len; i++)
+			if (!topic_octet_valid((unsigned char) pos[i]))
+				return NULL;
+		return pos + piece->literal.len;
+	}
+	close = strchr(open, '}');
+	if (!close || !read_placeholder((struct slice) {open + 2, (size_t) (close - open - 2)},
+									&piece->member))
+		return NULL;
+	return close + 1;
+}
+
 /* Cuts the pattern into literals and placeholders. */
 static bool
 read_pattern(struct router *router)
 {
 	char	   *pos = router->pattern;
+	size_t		literals = 0;
+	bool		fixed = true;
 
 	while (*pos)
 	{
 		struct piece *piece = &router->pieces[router->npieces];
-		char	   *open = strstr(pos, "${");
 
 		if (router->npieces++ == PIECES_MAX)
 			return false;
-		if (open == pos)
-		{
-			char	   *close = strchr(open, '}');
-
-			if (!close || !read_placeholder((struct slice) {open + 2, (size_t) (close - open - 2)},
-											&piece->member))
-				return false;
-			pos = close + 1;
-			continue;
-		}
-		piece->literal = (struct slice) {pos, open ? (size_t) (open - pos) : strlen(pos)};
-		for (size_t i = 0; i < piece->literal.len; i++)
-			if (!topic_octet_valid((unsigned char) pos[i]))
-				return false;
-		pos += piece->literal.len;
+		pos = read_piece(pos, piece);
+		if (!pos)
+			return false;
+		literals += piece->literal.len;
+		fixed &= piece->literal.data != NULL;
 	}
-	return router->npieces > 0;
+	return fixed ? topic_name_valid(router->pattern, literals) : literals <= TOPIC_MAX_LEN;
 }
 
 struct router *
@@ -130,7 +143,7 @@ route_free(struct router *router)
 	free(router);
 }
 
-/* "order 0/16B3748 event 2 (id ...)", for errors */
+/* Which event it is, and why nobody can deliver it. */
 static enum err_class
 undeliverable(const struct message *message, const struct wire_event *event,
 			  struct err *err, const char *code, const char *what)
@@ -225,31 +238,44 @@ set_headers(const struct wire_event *event, struct message *message)
 	return NULL;
 }
 
-/* The commit time, unless a column is mapped to it.  Brokers refuse what lies
- * too far ahead, and the client reads 0 as "now". */
+/* A decimal of microseconds; 0 = it isn't one that can be a time. */
+static int64_t
+read_us(struct slice text)
+{
+	int64_t		us = 0;
+
+	if (text.len > 18)
+		return 0;
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return 0;
+		us = us * 10 + (text.data[i] - '0');
+	}
+	return us;
+}
+
+/*
+ * The commit time, unless a column is mapped to it.  Brokers refuse what lies
+ * too far ahead, and the client reads 0 as "now": a column's value must lie
+ * behind that, a server whose clock is wrong is no reason to refuse events.
+ */
 static bool
 set_timestamp(const struct wire_transaction *transaction,
 			  const struct wire_event *event, int64_t now_ms,
 			  struct message *message)
 {
 	struct slice text = event->member[OUTBOX_WIRE_TIMESTAMP];
-	int64_t		us = 0;
+	int64_t		ms = (text.data ? read_us(text) : transaction->time_us) / 1000;
 
-	message->timestamp_ms = transaction->time_us / 1000;
-	if (!text.data)
-		return true;
-	if (text.len == 0 || text.len > 18)
-		return false;
-	for (size_t i = 0; i < text.len; i++)
+	if (ms <= 0)
 	{
-		if (text.data[i] < '0' || text.data[i] > '9')
+		if (text.data)
 			return false;
-		us = us * 10 + (text.data[i] - '0');
+		ms = now_ms;
 	}
-	message->timestamp_ms = us / 1000;
-	if (message->timestamp_ms > now_ms + FUTURE_MAX_MS)
-		message->timestamp_ms = now_ms + FUTURE_MAX_MS;
-	return message->timestamp_ms > 0;
+	message->timestamp_ms = ms < now_ms + FUTURE_MAX_MS ? ms : now_ms + FUTURE_MAX_MS;
+	return true;
 }
 
 /* What the plugin says of an event that it could not output. */
@@ -291,12 +317,12 @@ route_event(const struct router *router, const struct timeline *timeline,
 
 	message->lsn = transaction->lsn;
 	message->n = event->n;
+	set_position(message, timeline_of(timeline, transaction->lsn));
 	if (event->member[OUTBOX_WIRE_ERROR].data)
 		return plugin_error(message, event, err);
 	if (!set_topic(router, event, message))
 		return undeliverable(message, event, err, "topic-invalid",
 							 "its topic is no legal name for Kafka");
-	set_position(message, timeline_of(timeline, transaction->lsn));
 	reason = set_headers(event, message);
 	if (reason)
 		return undeliverable(message, event, err, "headers-invalid", reason);

@@ -60,7 +60,8 @@ extern void route_free(struct router *router);
 /*
  * Fills *message.  Its slices point into the event, the transaction's frame
  * and the message itself: it can't be copied, and lives as long as the frame.
- * ERR_DATA: this event can't be delivered by anybody.
+ * ERR_DATA: this event can't be delivered by anybody; only lsn, n and position
+ * are set then.
  */
 extern enum err_class route_event(const struct router *router,
 								  const struct timeline *timeline,

@@ -56,10 +56,11 @@ extern int	cli_usage(const char *fmt,...) __attribute__((format(printf, 1, 2)));
 extern bool cli_no_more(int argc, char **argv);
 
 /*
- * Loads configuration and settings, and sets up the log by them.  On error it
- * has been logged; the exit status is to be err_exit_status() of the class.
+ * Loads configuration and settings, those of the sink too if it is going to be
+ * used, and sets up the log by them.  On error it has been logged; the exit
+ * status is to be err_exit_status() of the class.
  */
-extern enum err_class cli_load(struct cli *cli);
+extern enum err_class cli_load(struct cli *cli, bool sink);
 
 /* Logs the error and returns the exit status of its class. */
 extern int	cli_fail(const struct err *err);

@@ -84,7 +84,7 @@ cmd_check(struct cli *cli, int argc, char **argv)
 	}
 	if (!cli_no_more(argc, argv))
 		return 1;
-	class = cli_load(cli);
+	class = cli_load(cli, true);
 	if (class != ERR_NONE)
 		return err_exit_status(class);
 	return run(cli, sql);

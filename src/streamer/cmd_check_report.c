@@ -131,7 +131,7 @@ collect_results(struct check *check)
 
 	while (wait_result(check) && (next = PQgetResult(check->conn)) != NULL)
 	{
-		if (PQresultStatus(res) == PGRES_FATAL_ERROR)
+		if (res != NULL && PQresultStatus(res) == PGRES_FATAL_ERROR)
 			PQclear(next);
 		else
 		{

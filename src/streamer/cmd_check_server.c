@@ -6,7 +6,6 @@
  */
 #include "cmd_check.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,17 +75,29 @@ check_role(struct check *check)
 /* ---- settings ---- */
 
 /* A setting as the server has it, "" if it doesn't know it or doesn't tell. */
-static void
-read_setting(struct check *check, const char *name, char *value, size_t size)
+static const char *
+setting(const PGresult *rows, const char *name)
+{
+	for (int i = 0; i < PQntuples(rows); i++)
+	{
+		if (strcmp(pg_value(rows, i, 0), name) == 0)
+			return pg_value(rows, i, 1);
+	}
+	return "";
+}
+
+static PGresult *
+read_settings(struct check *check)
 {
 	struct err	err = {0};
-	PGresult   *res = check_query(check, "reading settings", &err,
-								  "SELECT setting FROM pg_catalog.pg_settings WHERE name = '%s'", name);
+	PGresult   *rows = check_query(check, "reading settings", &err,
+								   "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN"
+								   " ('wal_level', 'max_replication_slots', 'max_wal_senders', 'synchronous_standby_names',"
+								   " 'wal_sender_timeout', 'max_slot_wal_keep_size', 'idle_replication_slot_timeout')");
 
-	value[0] = '\0';
-	if (res != NULL && PQntuples(res) > 0)
-		(void) snprintf(value, size, "%s", pg_value(res, 0, 0));
-	PQclear(res);
+	if (rows == NULL)
+		check_fail_err(check, &err, NULL);
+	return rows;
 }
 
 static void
@@ -106,11 +117,10 @@ check_version(struct check *check)
 }
 
 static void
-check_wal_level(struct check *check)
+check_wal_level(struct check *check, const PGresult *rows)
 {
-	char		value[64];
+	const char *value = setting(rows, "wal_level");
 
-	read_setting(check, "wal_level", value, sizeof(value));
 	if (strcmp(value, "logical") == 0)
 		check_ok(check, "wal-level", "wal_level = logical");
 	else
@@ -123,18 +133,16 @@ check_wal_level(struct check *check)
  * A free place is needed unless ours is counted already.
  */
 static void
-check_free(struct check *check, const char *setting, const char *code, const char *count_sql)
+check_free(struct check *check, const PGresult *rows, const char *name, const char *code,
+		   const char *count_sql)
 {
-	char		value[64];
+	int			limit = atoi(setting(rows, name));
 	char		hint[160];
 	char		remedy[160];
 	struct err	err = {0};
 	PGresult   *res;
 	int			used;
-	int			limit;
 
-	read_setting(check, setting, value, sizeof(value));
-	limit = atoi(value);
 	res = check_query(check, "counting", &err, "%s", count_sql);
 	if (res == NULL)
 	{
@@ -144,24 +152,24 @@ check_free(struct check *check, const char *setting, const char *code, const cha
 	used = atoi(pg_value(res, 0, 0));
 	PQclear(res);
 	(void) snprintf(remedy, sizeof(remedy), "ALTER SYSTEM SET %s = %d;\n-- then restart the server",
-					setting, limit + 10);
-	(void) snprintf(hint, sizeof(hint), "ALTER SYSTEM SET %s = %d, and restart the server", setting, limit + 10);
+					name, limit + 10);
+	(void) snprintf(hint, sizeof(hint), "ALTER SYSTEM SET %s = %d, and restart the server", name, limit + 10);
 	if (used < limit)
-		check_ok(check, code, "%d of %s = %d are in use", used, setting, limit);
+		check_ok(check, code, "%d of %s = %d are in use", used, name, limit);
 	else
-		check_fail(check, code, remedy, hint, "all of %s = %d are in use", setting, limit);
+		check_fail(check, code, remedy, hint, "all of %s = %d are in use", name, limit);
 }
 
 static void
-check_places(struct check *check)
+check_places(struct check *check, const PGresult *rows)
 {
 	char	   *slot = check_literal(check, check->settings->slot);
 	char		sql[512];
 
 	(void) snprintf(sql, sizeof(sql), "SELECT count(*) FROM pg_catalog.pg_replication_slots WHERE slot_name <> %s", slot);
 	PQfreemem(slot);
-	check_free(check, "max_replication_slots", "slots-free", sql);
-	check_free(check, "max_wal_senders", "walsenders-free",
+	check_free(check, rows, "max_replication_slots", "slots-free", sql);
+	check_free(check, rows, "max_wal_senders", "walsenders-free",
 			   "SELECT count(*) FROM pg_catalog.pg_stat_activity"
 			   " WHERE backend_type = 'walsender' AND pid <> pg_backend_pid()");
 }
@@ -194,14 +202,13 @@ is_listed(const char *list, const char *name)
 }
 
 static void
-check_synchronous(struct check *check)
+check_synchronous(struct check *check, const PGresult *rows)
 {
-	char		names[1024];
+	const char *names = setting(rows, "synchronous_standby_names");
 	const char *own = PQparameterStatus(check->conn, "application_name");
 
 	if (own == NULL || own[0] == '\0')
 		own = STREAMER_APPLICATION;
-	read_setting(check, "synchronous_standby_names", names, sizeof(names));
 	if (is_listed(names, own))
 		check_fail(check, "synchronous-standby", NULL,
 				   "list the standbys' own names there, or set another application_name in postgres.dsn",
@@ -212,13 +219,10 @@ check_synchronous(struct check *check)
 }
 
 static void
-check_timeout(struct check *check)
+check_timeout(struct check *check, const PGresult *rows)
 {
-	char		value[64];
-	int64_t		timeout;
+	int64_t		timeout = atoll(setting(rows, "wal_sender_timeout"));
 
-	read_setting(check, "wal_sender_timeout", value, sizeof(value));
-	timeout = atoll(value);
 	if (timeout > 0 && check->settings->status_interval * INT64_C(2) > timeout)
 		check_warn(check, "walsender-timeout", NULL, "set postgres.status_interval to less than half of it",
 				   "wal_sender_timeout is %lld ms, postgres.status_interval %d ms",
@@ -228,19 +232,17 @@ check_timeout(struct check *check)
 }
 
 static void
-check_keep_size(struct check *check)
+check_keep_size(struct check *check, const PGresult *rows)
 {
-	char		value[64];
-	char		idle[64];
+	const char *value = setting(rows, "max_slot_wal_keep_size");
+	const char *idle = setting(rows, "idle_replication_slot_timeout");
 
-	read_setting(check, "max_slot_wal_keep_size", value, sizeof(value));
 	if (strcmp(value, "-1") == 0)
 		check_warn(check, "slot-limit", NULL,
 				   "watch retained_bytes of outbox.status, or set max_slot_wal_keep_size to what the disk can spare",
 				   "max_slot_wal_keep_size is not set: the WAL of a stopped streamer can fill the server's disk");
 	else
 		check_ok(check, "slot-limit", "max_slot_wal_keep_size is %s MB: a streamer further behind loses its slot", value);
-	read_setting(check, "idle_replication_slot_timeout", idle, sizeof(idle));
 	if (idle[0] != '\0' && strcmp(idle, "0") != 0)
 		check_warn(check, "slot-idle-limit", NULL, "make it longer than any outage of the streamer, or 0",
 				   "idle_replication_slot_timeout is %s: a streamer that is away for longer loses its slot", idle);
@@ -259,12 +261,18 @@ check_recovery(struct check *check)
 void
 check_server(struct check *check)
 {
+	PGresult   *rows;
+
 	check_version(check);
 	check_recovery(check);
 	check_role(check);
-	check_wal_level(check);
-	check_places(check);
-	check_synchronous(check);
-	check_timeout(check);
-	check_keep_size(check);
+	rows = read_settings(check);
+	if (rows == NULL)
+		return;
+	check_wal_level(check, rows);
+	check_places(check, rows);
+	check_synchronous(check, rows);
+	check_timeout(check, rows);
+	check_keep_size(check, rows);
+	PQclear(rows);
 }

@@ -22,7 +22,7 @@ static const char help[] =
 static int
 show(struct cli *cli)
 {
-	enum err_class class = cli_load(cli);
+	enum err_class class = cli_load(cli, false);
 
 	if (class != ERR_NONE)
 		return err_exit_status(class);

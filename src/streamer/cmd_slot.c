@@ -236,7 +236,7 @@ run(struct cli *cli, const char *what, const struct slot_options *options)
 {
 	const char *slot;
 	struct err	err = {0};
-	enum err_class class = cli_load(cli);
+	enum err_class class = cli_load(cli, false);
 	PGconn	   *conn;
 
 	if (class != ERR_NONE)

@@ -99,6 +99,11 @@ reload(void *arg, struct settings *fresh, struct err *err)
 	if (class != ERR_NONE)
 		return class;
 	class = settings_load(&settings, config, err);
+	if (class == ERR_NONE && settings_check_sink(&settings, err) != ERR_NONE)
+	{
+		class = err->class;
+		settings_free(&settings);
+	}
 	if (class != ERR_NONE)
 	{
 		config_free(config);
@@ -167,7 +172,7 @@ cmd_stream(struct cli *cli, int argc, char **argv)
 	}
 	if (!cli_no_more(argc, argv))
 		return 1;
-	class = cli_load(cli);
+	class = cli_load(cli, true);
 	if (class != ERR_NONE)
 		return err_exit_status(class);
 	cli->settings.endpos = endpos;

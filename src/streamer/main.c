@@ -102,7 +102,7 @@ cli_no_more(int argc, char **argv)
 }
 
 enum err_class
-cli_load(struct cli *cli)
+cli_load(struct cli *cli, bool sink)
 {
 	struct err	err = {0};
 	enum err_class class;
@@ -111,6 +111,8 @@ cli_load(struct cli *cli)
 						environ, &cli->config, &err);
 	if (class == ERR_NONE)
 		class = settings_load(&cli->settings, cli->config, &err);
+	if (class == ERR_NONE && sink)
+		class = settings_check_sink(&cli->settings, &err);
 	if (class == ERR_NONE)
 		log_setup(streamer_program.name, cli->settings.log_level, cli->settings.log_format);
 	else

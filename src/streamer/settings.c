@@ -221,8 +221,6 @@ settings_load(struct settings *settings, const struct config *config, struct err
 		class = check_delivery(config, settings->delivery, err);
 	if (class == ERR_NONE)
 		class = settings_load_tables(settings, config, err);
-	if (class == ERR_NONE && settings->sink == SINK_KAFKA)
-		class = settings_check_kafka(settings, err);
 	if (class != ERR_NONE)
 		settings_free(settings);
 	return class;

@@ -83,6 +83,13 @@ extern enum err_class settings_load(struct settings *settings,
 									const struct config *config, struct err *err);
 extern void settings_free(struct settings *settings);
 
+/*
+ * Checks what the sink needs, which not every command does: [kafka], with
+ * librdkafka's own words about each property.  ERR_CONFIG.
+ */
+extern enum err_class settings_check_sink(const struct settings *settings,
+										  struct err *err);
+
 /* Value of a [kafka] property as given, or NULL. */
 extern const char *settings_kafka(const struct settings *settings, const char *name);
 

@@ -4,7 +4,7 @@
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "settings_parts.h"
+#include "settings.h"
 
 #include <librdkafka/rdkafka.h>
 #include <string.h>
@@ -83,12 +83,14 @@ try_property(rd_kafka_conf_t *conf, const struct kafka_property *p, struct err *
 }
 
 enum err_class
-settings_check_kafka(const struct settings *settings, struct err *err)
+settings_check_sink(const struct settings *settings, struct err *err)
 {
 	const char *brokers = settings_kafka(settings, "bootstrap.servers");
 	enum err_class class = ERR_NONE;
 	rd_kafka_conf_t *conf;
 
+	if (settings->sink != SINK_KAFKA)
+		return ERR_NONE;
 	if (brokers == NULL)
 		brokers = settings_kafka(settings, "metadata.broker.list");
 	if (brokers == NULL || brokers[0] == '\0')

@@ -21,11 +21,4 @@ extern enum err_class settings_load_tables(struct settings *settings,
 										   const struct config *config,
 										   struct err *err);
 
-/*
- * settings_kafka.c: refuses what delivery can't rest on, and what librdkafka
- * refuses (with its own words).
- */
-extern enum err_class settings_check_kafka(const struct settings *settings,
-										   struct err *err);
-
 #endif							/* OUTBOX_SETTINGS_PARTS_H */

@@ -40,6 +40,7 @@ struct reader
 	const char *file;
 	char	  **headings;		/* heading in force, by line number - 1 */
 	size_t		nlines;
+	size_t		stray;			/* a line before the first heading; 0 = none */
 	bool	   *seen;			/* this line's item is in items */
 	struct item *items;			/* room for one a line */
 	size_t		nitems;
@@ -168,6 +169,8 @@ note_headings(struct reader *reader, const char *data)
 				return false;
 		}
 		reader->headings[reader->nlines++] = heading;
+		if (heading == NULL && last > 0 && strchr("#;", data[0]) == NULL && reader->stray == 0)
+			reader->stray = reader->nlines;
 		data += len + (data[len] == '\n' ? 1 : 0);
 	}
 	return true;
@@ -301,11 +304,6 @@ add_line(struct reader *reader, size_t line, const struct item *item)
 	char	   *heading;
 	enum err_class class;
 
-	if (reader->headings[line - 1] == NULL)
-	{
-		(void) line_error(reader, line, "config-syntax", "this line stands before the first section");
-		return err_hint(reader->err, "begin with a section such as [postgres]");
-	}
 	heading = strdup(reader->headings[line - 1]);
 	if (heading == NULL)
 		return line_error(reader, line, "config-file", "out of memory");
@@ -337,13 +335,20 @@ add_items(struct reader *reader, struct ini_cfgobj *ini)
 	enum err_class class = ERR_NONE;
 	size_t		next = 0;
 
+	if (reader->stray != 0)
+	{
+		(void) line_error(reader, reader->stray, "config-syntax", "this line stands before the first section");
+		return err_hint(reader->err, "begin with a section such as [postgres]");
+	}
 	if (!collect_items(reader, ini))
 		return err_set(reader->err, ERR_CONFIG, "config-file", "%s: out of memory", reader->file);
 	if (reader->nitems > 0)
 		qsort(reader->items, reader->nitems, sizeof(reader->items[0]), compare_items);
 	for (size_t i = 0; i < reader->nlines && class == ERR_NONE; i++)
 	{
-		if (reader->headings[i] != NULL && (i == 0 || reader->headings[i - 1] != reader->headings[i]))
+		if (reader->headings[i] == NULL)
+			continue;
+		if (i == 0 || reader->headings[i - 1] != reader->headings[i])
 			class = add_line(reader, i + 1, NULL);
 		else if (next < reader->nitems && reader->items[next].line == i + 1)
 			class = add_line(reader, i + 1, &reader->items[next++]);

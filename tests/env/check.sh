@@ -88,12 +88,13 @@ if [ "$suites" = lint ]; then
     export PGOB_COUNTS
     perl tests/env/prove.pl lint || status=$?
 else
-    rm -rf build/check/counts
-    export PGOB_COUNTS=build/check/counts/all
-    mkdir -p build/check/counts
+    # several runs may be under way in one checkout
+    counts=build/check/counts-$$
+    export PGOB_COUNTS=$counts/all
+    mkdir -p "$counts"
     # shellcheck disable=SC2086
-    perl tests/env/run.pl --bring build/check/counts --bring build/check/fuzz -- \
-        sh -c 'mkdir -p build/check/counts; exec perl tests/env/prove.pl "$@"' prove $suites || status=$?
+    perl tests/env/run.pl --bring "$counts" --bring build/check/fuzz -- perl tests/env/prove.pl $suites || status=$?
+fi
 fi
 [ "$status" -ne 130 ] || exit 130
 
@@ -101,6 +102,7 @@ fi
 read -r passed failed skipped <<END
 $(awk '{p += $1; f += $2; s += $3} END {print p + 0, f + 0, s + 0}' "$PGOB_COUNTS" 2>/dev/null || echo 0 1 0)
 END
+rm -rf "${PGOB_COUNTS%/all}"
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
     failed=1
 fi

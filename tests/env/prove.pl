@@ -19,7 +19,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use Cwd ();
-use File::Basename qw(basename);
+use File::Basename qw(basename dirname);
+use File::Path qw(make_path);
 
 my $build = $ENV{PGOB_BUILD} // 'build';
 my $brief = $ENV{PGOB_BRIEF};
@@ -75,6 +76,9 @@ die "no such test in the suites @ARGV: @unknown\n" if @unknown;
 @together || @alone or die "no test of the suites @ARGV fits\n";
 # what names no file would only be a complaint of prove's
 @together = grep { !m{/\(none\)$} } @together if %chosen;
+
+# the counts go to a place of this run alone
+make_path(dirname($ENV{PGOB_COUNTS})) if defined $ENV{PGOB_COUNTS};
 
 # prove itself needs the formatter, not only what it runs
 $ENV{PERL5LIB} = join ':', grep { defined && $_ ne '' } Cwd::abs_path('tests/lib'), $ENV{PERL5LIB};

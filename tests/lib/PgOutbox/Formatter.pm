@@ -12,6 +12,24 @@ use warnings FATAL => 'all';
 
 use parent 'TAP::Formatter::File';
 
+use TAP::Formatter::File::Session;
+@PgOutbox::Formatter::Session::ISA = ('TAP::Formatter::File::Session');
+
+# remarks are shown (seeds, counts), but not the titles of subtests that pass
+sub PgOutbox::Formatter::Session::result
+{
+	my ($self, $result) = @_;
+	return if $result->is_comment && $result->raw =~ /^\s*# Subtest/;
+	return TAP::Formatter::File::Session::result($self, $result);
+}
+
+sub open_test
+{
+	my ($self, @args) = @_;
+	my $session = $self->SUPER::open_test(@args);
+	return bless $session, 'PgOutbox::Formatter::Session';
+}
+
 sub summary
 {
 	my ($self, $aggregate, @rest) = @_;

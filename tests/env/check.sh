@@ -95,7 +95,6 @@ else
     # shellcheck disable=SC2086
     perl tests/env/run.pl --bring "$counts" --bring build/check/fuzz -- perl tests/env/prove.pl $suites || status=$?
 fi
-fi
 [ "$status" -ne 130 ] || exit 130
 
 # --- count

@@ -1,8 +1,8 @@
 /*
  * message.sql - outbox.emit_message() writes the octets that wire.h describes, and nothing else.
  *
- * The octets are read with test_decoding and compared with literals, so that
- * what is tested isn't what tests.
+ * The octets are read with the server's own plugin, pgoutput, and compared with
+ * literals, so that what is tested isn't what tests.
  *
  * brief: majors
  *
@@ -10,27 +10,29 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 \ir lib.psql
-SELECT pg_create_logical_replication_slot('message_test', 'test_decoding') AS unused \gset
+CREATE PUBLICATION message_test;
+SELECT pg_create_logical_replication_slot('message_test', 'pgoutput') AS unused \gset
 
 \set id '6b1f4ab7-0000-4000-8000-00000000000'
 \set head '136:6b1f4ab7-0000-4000-8000-00000000000'
 
 -- each call in a transaction of its own; n tells them apart, in the order of commit
-CREATE TABLE pg_temp.sent (n int, prefix text, content bytea);
+CREATE TABLE pg_temp.sent (n int, flags int, prefix text, content bytea);
 CREATE FUNCTION pg_temp.take(n int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    line bytea;
-    mark constant bytea := convert_to('content:', 'UTF8');
+    data bytea;
+    zero int;
 BEGIN
-    FOR line IN
-        SELECT data FROM pg_logical_slot_get_binary_changes('message_test', NULL, NULL,
-            'skip-empty-xacts', '1', 'include-xids', '0')
-        WHERE position(convert_to('message: ', 'UTF8') IN data) = 1
+    -- 'M', flags (1 = transactional), LSN, prefix with a final zero, length, content
+    FOR data IN
+        SELECT c.data FROM pg_logical_slot_get_binary_changes('message_test', NULL, NULL,
+            'proto_version', '1', 'publication_names', 'message_test', 'messages', 'true') AS c
+        WHERE get_byte(c.data, 0) = ascii('M')
     LOOP
-        INSERT INTO pg_temp.sent VALUES (n,
-            convert_from(substr(line, 1, position(mark IN line) - 1), 'UTF8'),
-            substr(line, position(mark IN line) + 8));
+        zero := 10 + position('\x00'::bytea IN substr(data, 11));
+        INSERT INTO pg_temp.sent VALUES (n, get_byte(data, 1),
+            convert_from(substr(data, 11, zero - 11), 'UTF8'), substr(data, zero + 5));
     END LOOP;
 END
 $$;
@@ -100,8 +102,7 @@ SELECT is(pg_temp.content(6), convert_to(:'head' || '6,5:order,2:42,11:OrderPlac
           'jsonb: its output');
 SELECT is(pg_temp.content(7), convert_to(:'head' || '7,5:order,12:Größe 😀,2:Ж,-,-,-,-,-,6:日本,', 'UTF8'),
           'lengths are octets');
-SELECT is(prefix, 'message: transactional: 1 prefix: pg_outbox, sz: 91 ', 'transactional, with our prefix')
-FROM pg_temp.sent WHERE n = 1;
+SELECT is(flags || ' ' || prefix, '1 pg_outbox', 'transactional, with our prefix') FROM pg_temp.sent WHERE n = 1;
 SELECT results_eq('SELECT count(*) FROM pg_temp.sent WHERE n BETWEEN 1 AND 7', 'VALUES (7::bigint)',
     'one call, one message');
 SELECT results_eq('SELECT * FROM pg_temp.content(8)', ARRAY[

@@ -377,6 +377,28 @@ sub java_consumer
 	return $text;
 }
 
+# java_producer(TOPIC, [key, value], ...): sends them with Java's console producer,
+# whose lines hold neither CR, LF nor the separator 0x1F.
+sub java_producer
+{
+	my ($self, $topic, @pairs) = @_;
+	my $base = PgOutbox::Env::testdir() . '/' . unique_name('java-producer');
+	open my $fh, '>:raw', "$base.in" or die "$base.in: $!";
+	print $fh "$_->[0]\x1f$_->[1]\n" foreach @pairs;
+	close $fh or die "$base.in: $!";
+	my $proc = PgOutbox::Proc->start(
+		name => 'java-producer',
+		stdin => "$base.in",
+		log => "$base.log",
+		cmd => [
+			java('256m', 'org.apache.kafka.tools.ConsoleProducer', '--bootstrap-server', $self->bootstrap,
+				'--topic', $topic, '--property', 'parse.key=true', '--property', "key.separator=\x1f")
+		]);
+	defined $proc->wait_exit(90) or $proc->kill9;
+	$proc->exit_code == 0 or die 'java producer: ' . $proc->log_text;
+	return;
+}
+
 # dump_log(TOPIC, PARTITION): the partition's segments as the broker's own dump
 # tool prints them, control records (transaction markers) included.
 sub dump_log

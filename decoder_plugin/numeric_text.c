@@ -98,7 +98,7 @@ outbox_numeric_space(const char *data, Size size)
 		(Size) number.scale + DIGIT_CHARS + SIGN_SPACE;
 }
 
-static inline int
+static inline unsigned
 digit_at(const Number *number, int i)
 {
 	if (i < 0 || i >= number->ndigits)
@@ -106,24 +106,33 @@ digit_at(const Number *number, int i)
 	return load_word(number->digits + (Size) i * DIGIT_OCTETS);
 }
 
-/* four decimal digits */
+/* the two digits of every number below a hundred */
+#define DECIMAL_ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+static const char decimal_pairs[] =
+DECIMAL_ROW("0") DECIMAL_ROW("1") DECIMAL_ROW("2") DECIMAL_ROW("3") DECIMAL_ROW("4")
+DECIMAL_ROW("5") DECIMAL_ROW("6") DECIMAL_ROW("7") DECIMAL_ROW("8") DECIMAL_ROW("9");
+
+/* four decimal digits; what can't be a base-10000 digit must not reach beyond the table */
 static inline char *
-put_group(char *dst, int digit)
+put_group(char *dst, unsigned digit)
 {
-	dst[0] = (char) ('0' + digit / 1000 % 10);
-	dst[1] = (char) ('0' + digit / 100 % 10);
-	dst[2] = (char) ('0' + digit / 10 % 10);
-	dst[3] = (char) ('0' + digit % 10);
+	memcpy(dst, decimal_pairs + 2 * (digit / 100 % 100), 2);
+	memcpy(dst + 2, decimal_pairs + 2 * (digit % 100), 2);
 	return dst + DIGIT_CHARS;
 }
 
 /* the first group of the integer part, without leading zeros */
 static inline char *
-put_first(char *dst, int digit)
+put_first(char *dst, unsigned digit)
 {
 	char		group[DIGIT_CHARS];
 	int			skip = digit >= 1000 ? 0 : digit >= 100 ? 1 : digit >= 10 ? 2 : 3;
 
+	if (digit < 10)
+	{
+		*dst++ = (char) ('0' + digit);
+		return dst;
+	}
 	put_group(group, digit);
 	for (; skip < DIGIT_CHARS; skip++)
 		*dst++ = group[skip];

@@ -214,8 +214,8 @@ extern OutboxResult outbox_append_text(OutboxState *state, StringInfo out, const
 extern void outbox_append_escaped(StringInfo out, const char *text, Size len);
 
 /*
- * Writes len octets at dst, which has room for OUTBOX_ESCAPE_GROWTH times as
- * many and OUTBOX_ESCAPE_SLACK, and returns where they end.
+ * Writes len octets, escaped, at dst, which has room for OUTBOX_ESCAPE_GROWTH
+ * times as many and OUTBOX_ESCAPE_SLACK, and returns where they end.
  */
 #define OUTBOX_ESCAPE_GROWTH	6
 #define OUTBOX_ESCAPE_SLACK		16

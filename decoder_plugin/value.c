@@ -97,7 +97,7 @@ static const char escapes[128] = {
 	['"'] = '"', ['\\'] = '\\',
 };
 
-/* has any octet of the word to be escaped?  (no false alarms that matter) */
+/* has any octet of the word to be escaped? */
 static inline bool
 needs_escape(uint64 word)
 {
@@ -109,6 +109,41 @@ needs_escape(uint64 word)
 	return ((((word - ones * 0x20) & ~word) |
 			 ((quote - ones) & ~quote) |
 			 ((backslash - ones) & ~backslash)) & highs) != 0;
+}
+
+/*
+ * The last octets, fewer than a word, with blanks in place of what is missing.
+ * Two loads that overlap do for any number: most strings are short, so this is
+ * where most time would go.
+ */
+static inline uint64
+load_rest(const char *src, Size n)
+{
+	uint64		word = UINT64CONST(0x2020202020202020);
+
+#ifdef WORDS_BIGENDIAN
+	memcpy(&word, src, n);
+#else
+	if (n >= 4)
+	{
+		uint32		first;
+		uint32		last;
+
+		memcpy(&first, src, sizeof(first));
+		memcpy(&last, src + n - sizeof(last), sizeof(last));
+		word = word << (n * BITS_PER_BYTE) | (uint64) last << ((n - sizeof(last)) * BITS_PER_BYTE) | first;
+	}
+	else if (n > 0)
+	{
+		uint64		first = (unsigned char) src[0];
+		uint64		middle = (unsigned char) src[n / 2];
+		uint64		last = (unsigned char) src[n - 1];
+
+		word = word << (n * BITS_PER_BYTE) | last << ((n - 1) * BITS_PER_BYTE) |
+			middle << (n / 2 * BITS_PER_BYTE) | first;
+	}
+#endif
+	return word;
 }
 
 static inline char *
@@ -133,29 +168,37 @@ escape_octet(char *dst, unsigned char c)
 	return dst;
 }
 
+/* up to a word's octets, some of which may have to be escaped */
+static pg_noinline char *
+escape_slowly(char *dst, const char *src, Size n)
+{
+	while (n-- > 0)
+		dst = escape_octet(dst, (unsigned char) *src++);
+	return dst;
+}
+
 char *
 outbox_escape(char *dst, const char *src, Size len)
 {
-	const char *end = src + len;
+	uint64		word;
 
-	while (end - src >= (ptrdiff_t) sizeof(uint64))
+	for (; len >= sizeof(word); src += sizeof(word), len -= sizeof(word))
 	{
-		uint64		word;
-
 		memcpy(&word, src, sizeof(word));
 		if (likely(!needs_escape(word)))
 		{
 			memcpy(dst, &word, sizeof(word));
 			dst += sizeof(word);
-			src += sizeof(word);
-			continue;
 		}
-		for (Size i = 0; i < sizeof(word); i++)
-			dst = escape_octet(dst, (unsigned char) *src++);
+		else
+			dst = escape_slowly(dst, src, sizeof(word));
 	}
-	while (src < end)
-		dst = escape_octet(dst, (unsigned char) *src++);
-	return dst;
+	word = load_rest(src, len);
+	if (unlikely(needs_escape(word)))
+		return escape_slowly(dst, src, len);
+	/* a whole word: there is room, and what is too much is written over */
+	memcpy(dst, &word, sizeof(word));
+	return dst + len;
 }
 
 void
@@ -373,23 +416,37 @@ append_timestamp(StringInfo out, Timestamp value, Size limit)
 	return append_integer(out, value, limit);
 }
 
+/* the two digits of every octet */
+#define HEX_ROW(d) \
+	d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "a" d "b" d "c" d "d" d "e" d "f"
+static const char hex_pairs[] =
+HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7")
+HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b") HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
+
+static inline char *
+put_hex(char *dst, const unsigned char *src, int n)
+{
+	for (int i = 0; i < n; i++, dst += 2)
+		memcpy(dst, hex_pairs + 2 * src[i], 2);
+	return dst;
+}
+
 static OutboxResult
 append_uuid(StringInfo out, Datum value, Size limit)
 {
-	static const char digits[] = "0123456789abcdef";
 	const unsigned char *src = DatumGetUUIDP(value)->data;
 	char	   *p;
 
 	if (limit < UUID_TEXT)
 		return OUTBOX_TOO_LARGE;
-	p = reserve(out, UUID_TEXT);
-	for (int i = 0; i < UUID_LEN; i++)
+	p = put_hex(reserve(out, UUID_TEXT), src, 4);
+	for (int i = 4; i < 10; i += 2)
 	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*p++ = '-';
-		*p++ = digits[src[i] >> 4];
-		*p++ = digits[src[i] & 0xF];
+		*p++ = '-';
+		p = put_hex(p, src + i, 2);
 	}
+	*p++ = '-';
+	put_hex(p, src + 10, 6);
 	out->len += UUID_TEXT;
 	return OUTBOX_OK;
 }

@@ -424,45 +424,69 @@ add_environment(struct config *config, char *const *env, struct err *err)
 	return ERR_NONE;
 }
 
-/* section.key=value, or table "schema.name".key=value */
+/* Where the quoted name that starts at quote ends: at its closing quote. */
+static char *
+closing_quote(char *quote)
+{
+	char	   *p = quote + 1;
+
+	while (*p != '\0' && *p != '"')
+		p += *p == '\\' && p[1] != '\0' ? 2 : 1;
+	return *p == '"' ? p : NULL;
+}
+
+/*
+ * Splits section.key=value, or table "schema.name".key=value, in place.  False
+ * if it is malformed.
+ */
+static bool
+split_option(char *text, char **key, char **value)
+{
+	char	   *quote = strchr(text, '"');
+	char	   *equals = strchr(text, '=');
+	char	   *dot = strchr(text, '.');
+
+	if (quote != NULL && (equals == NULL || quote < equals))
+	{
+		char	   *end = closing_quote(quote);
+
+		if (end == NULL || end[1] != '.')
+			return false;
+		dot = end + 1;
+		equals = strchr(dot, '=');
+	}
+	if (equals == NULL || dot == NULL || dot > equals)
+		return false;
+	*dot = *equals = '\0';
+	*key = dot + 1;
+	*value = equals + 1;
+	return true;
+}
+
 static enum err_class
 add_option(struct config *config, const char *text, struct err *err)
 {
 	struct config_given given = {.source = CONFIG_FROM_OPTION, .where = "-o"};
 	char	   *copy = strdup(text);
+	char	   *key;
 	char	   *value;
-	char	   *dot;
 	enum err_class class;
 
 	if (copy == NULL)
 		return err_set(err, ERR_CONFIG, "config-file", "-o: out of memory");
-	value = strchr(copy, '=');
-	dot = strchr(copy, '.');
-	if (strchr(copy, '"') != NULL && (value == NULL || strchr(copy, '"') < value))
+	if (!split_option(copy, &key, &value) ||
+		!config_split_section(config->program, copy, &given.section, &given.name))
 	{
-		dot = strstr(copy, "\".");
-		if (dot != NULL)
-		{
-			dot++;
-			value = strchr(dot, '=');
-		}
-	}
-	if (value != NULL)
-		*value++ = '\0';
-	if (value == NULL || dot == NULL || dot >= value)
-	{
-		(void) err_set(err, ERR_CONFIG, "config-syntax", "-o %.60s: not of the form section.key=value", copy);
-		class = err_hint(err, "for instance -o sink.type=stdout");
+		/* no more of it than the name: what follows may be a secret */
+		(void) err_set(err, ERR_CONFIG, "config-syntax", "-o %.*s: not of the form section.key=value",
+					   (int) strcspn(text, "= "), text);
+		class = err_hint(err, "for instance -o sink.type=stdout, or -o 'table \"schema.name\".payload=body'");
 	}
 	else
 	{
-		*dot++ = '\0';
-		given.key = dot;
+		given.key = key;
 		given.value = value;
-		if (config_split_section(config->program, copy, &given.section, &given.name))
-			class = config_add(config, &given, err);
-		else
-			class = err_set(err, ERR_CONFIG, "config-syntax", "-o: malformed section \"%.60s\"", copy);
+		class = config_add(config, &given, err);
 	}
 	free(copy);
 	return class;

@@ -129,6 +129,13 @@ pg_connect_start(const char *dsn, bool replication, const char *application_name
 
 	if (conn == NULL)
 		(void) err_set(err, ERR_RETRY, "out-of-memory", "out of memory while connecting to PostgreSQL");
+	else if (PQstatus(conn) == CONNECTION_BAD)
+	{
+		/* a parameter that libpq refuses, a socket that nobody listens on */
+		(void) pg_connect_failure(conn, err);
+		PQfinish(conn);
+		conn = NULL;
+	}
 	else
 		(void) PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 	return conn;
@@ -304,8 +311,6 @@ wait_connected(PGconn *conn, int64_t deadline)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
-	if (PQstatus(conn) == CONNECTION_BAD)
-		return PGRES_POLLING_FAILED;
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED)
 	{
 		struct pollfd fd = {.fd = PQsocket(conn)};

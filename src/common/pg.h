@@ -18,8 +18,9 @@
  * PQconnectPoll().  The DSN is completed, not changed: replication=database
  * if asked for, application_name and keepalive settings unless given, several
  * hosts as libpq has them (target_session_attrs defaults to read-write for the
- * connections of a several-host DSN).  NULL on ERR_CONFIG (the DSN
- * can't be parsed) and ERR_RETRY (out of memory).
+ * connections of a several-host DSN).  NULL with err set as
+ * pg_connect_failure() does if it has failed already: a DSN that can't be
+ * used (ERR_CONFIG), a Unix socket that nobody listens on (ERR_RETRY).
  *
  * Error messages are made with SQLSTATE (PQsetErrorVerbosity), so that
  * pg_connect_failure() need not read text in the server's language.

@@ -245,6 +245,25 @@ check_table(struct check *check, struct outbox_table *table)
 
 /* ---- the extension ---- */
 
+/* The largest event that the table takes. */
+static void
+read_limit(struct check *check)
+{
+	struct err	err = {0};
+	char		remedy[160];
+	char	   *role = check_literal(check, PQuser(check->conn));
+	PGresult   *limit = check_query(check, "reading the limit", &err, "SELECT outbox.max_event_bytes()");
+
+	(void) snprintf(remedy, sizeof(remedy), "SELECT outbox.grant_stream(%s);", role);
+	PQfreemem(role);
+	if (limit != NULL)
+		check->max_event_bytes = atoll(pg_value(limit, 0, 0));
+	else
+		check_warn(check, "extension-rights", remedy, remedy,
+				   "\"%s\" may read neither outbox.status nor the limit of events", PQuser(check->conn));
+	PQclear(limit);
+}
+
 static void
 check_extension(struct check *check)
 {
@@ -265,13 +284,7 @@ check_extension(struct check *check)
 		check_warn(check, "extension", "ALTER EXTENSION pg_outbox UPDATE;", "ALTER EXTENSION pg_outbox UPDATE",
 				   "pg_outbox is at version %s, this program is of " EXTENSION_VERSION, pg_value(res, 0, 0));
 	if (PQntuples(res) > 0)
-	{
-		PGresult   *limit = check_query(check, "reading max_event_bytes", &err, "SELECT outbox.max_event_bytes()");
-
-		if (limit != NULL)
-			check->max_event_bytes = atoll(pg_value(limit, 0, 0));
-		PQclear(limit);
-	}
+		read_limit(check);
 	PQclear(res);
 }
 

@@ -108,7 +108,7 @@ my %bad = (
 	'a bad slot' => [ "${good}[postgres]\nslot = My-Slot\n", qr/:6: postgres\.slot is not a slot's name: "My-Slot"/ ],
 	'no DSN' => [ "[sink]\ntype = stdout\n", qr/postgres\.dsn is not set; hint: .*OUTBOX_POSTGRES_DSN/ ],
 	'no brokers' => [ "[postgres]\ndsn = dbname=x\n", qr/kafka\.bootstrap\.servers is not set; hint: .*-o sink\.type=stdout/ ],
-	'exactly-once' => [ "${good}[outbox]\ndelivery = exactly-once\n", qr/:6: .*not available in this version/ ],
+	'exactly-once to standard output' => [ "${good}[outbox]\ndelivery = exactly-once\n", qr/:6: .* needs sink\.type = kafka/ ],
 	'a property of Kafka that is none' => [ "[postgres]\ndsn = dbname=x\n[kafka]\nbootstrap.servers = a:1\nlinger.sm = 5\n", qr/:5: librdkafka \S+ has no property "linger\.sm"/ ],
 	'a bad value of a property' => [ "[postgres]\ndsn = dbname=x\n[kafka]\nbootstrap.servers = a:1\nlinger.ms = -5\n", qr/:5: kafka\.linger\.ms: .*range/ ],
 	'a property that is ours' => [ "[postgres]\ndsn = dbname=x\n[kafka]\nbootstrap.servers = a:1\nacks = 1\n", qr/:5: kafka\.acks can't be set to "1"/ ]);

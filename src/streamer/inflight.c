@@ -107,15 +107,31 @@ inflight_commit(struct inflight *in)
 }
 
 void
+inflight_released(struct inflight *in, size_t octets)
+{
+	assert(in->events > 0 && in->octets >= octets);
+	in->events--;
+	in->octets -= octets;
+}
+
+void
 inflight_acked(struct inflight *in, uint32_t sequence, size_t octets)
 {
 	assert(sequence - in->first < in->next - in->first);
-	assert(at(in, sequence)->pending > 0 && in->octets >= octets);
+	assert(at(in, sequence)->pending > 0);
+	inflight_released(in, octets);
 	at(in, sequence)->pending--;
-	in->events--;
-	in->octets -= octets;
 	if (sequence == in->first)
 		advance(in);
+}
+
+void
+inflight_durable(struct inflight *in, uint32_t sequence)
+{
+	assert(sequence - in->first < in->next - in->first);
+	for (uint32_t i = in->first; i != sequence + 1; i++)
+		at(in, i)->pending = 0;
+	advance(in);
 }
 
 void

@@ -34,7 +34,7 @@ struct inflight
 	bool		open;			/* the newest has not seen its commit */
 	lsn_t		flush;			/* what may be confirmed */
 	lsn_t		newest;			/* end LSN of the newest that began; 0 = none */
-	uint64_t	events;			/* out and not acknowledged */
+	uint64_t	events;			/* in the sink's memory */
 	uint64_t	octets;			/* of these events */
 };
 
@@ -69,12 +69,26 @@ extern void inflight_commit(struct inflight *inflight);
 /* One event of that transaction is durable. */
 extern void inflight_acked(struct inflight *inflight, uint32_t sequence, size_t octets);
 
+/* One event is out of memory; whether it is durable is told later. */
+extern void inflight_released(struct inflight *inflight, size_t octets);
+
+/* All events of that transaction and of those before it are durable.  They must
+ * have been released. */
+extern void inflight_durable(struct inflight *inflight, uint32_t sequence);
+
 /*
  * The server says, behind all that it has sent so far, that its WAL has been
  * decoded up to wal_end.  Counts once everything before it is durable; while
  * a transaction is open it says nothing new and is ignored.
  */
 extern void inflight_keepalive(struct inflight *inflight, lsn_t wal_end);
+
+/* Every transaction that has seen its commit is durable. */
+static inline bool
+inflight_settled(const struct inflight *inflight)
+{
+	return inflight->next - inflight->first == (inflight->open ? 1 : 0);
+}
 
 /* Everything that began is durable and committed. */
 static inline bool

@@ -37,6 +37,13 @@ extern void isolation_suspect(struct isolation *isolation, const char *topic, ls
 extern bool isolation_allows(struct isolation *isolation, const char *topic, lsn_t lsn,
 							 uint64_t inflight);
 
+/* Some messages are in doubt. */
+static inline bool
+isolation_is_active(const struct isolation *isolation)
+{
+	return isolation->nsuspects > 0;
+}
+
 /* It has been sent. */
 extern void isolation_sent(struct isolation *isolation, const char *topic, lsn_t lsn);
 

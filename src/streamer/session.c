@@ -194,6 +194,12 @@ session_probe_ready(struct session *s, int64_t now)
 }
 
 bool
+session_is_stopping(const struct session *s)
+{
+	return s->stopping_since != CLOCK_NEVER;
+}
+
+bool
 session_must_leave(const struct session *s, int64_t now)
 {
 	return s->stopping_since != CLOCK_NEVER &&

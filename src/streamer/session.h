@@ -64,7 +64,10 @@ extern void session_keepalive(struct session *session, int64_t now,
 /* The probe's socket is ready. */
 extern void session_probe_ready(struct session *session, int64_t now);
 
-/* The server waits for us to go and has waited long enough. */
+/* The server waits for us to go. */
+extern bool session_is_stopping(const struct session *session);
+
+/* ... and has waited long enough. */
 extern bool session_must_leave(const struct session *session, int64_t now);
 
 /*

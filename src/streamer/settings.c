@@ -31,7 +31,8 @@ static const struct config_key keys[] = {
 	"what may arrive twice after a crash."},
 
 	{"outbox", "delivery", CONFIG_ENUM, "at-least-once", "at-least-once|exactly-once", 0, 0, 0,
-	"at-least-once repeats what was unconfirmed after a crash. exactly-once is reserved for a later version."},
+	"at-least-once repeats what was unconfirmed after a crash. exactly-once uses Kafka transactions: consumers that "
+	"read committed records only see every event once, and a PostgreSQL transaction never in part."},
 	{"outbox", "topic", CONFIG_STRING, "outbox.event.${aggregatetype}", NULL, 0, 0, 0,
 	"Topic of events whose row names none. ${aggregatetype}, ${type} and ${table} are replaced."},
 	{"outbox", "message_prefix", CONFIG_STRING, "pg_outbox", NULL, 0, 0, 0,
@@ -47,6 +48,18 @@ static const struct config_key keys[] = {
 	"Most events that wait for an acknowledgement; at this many, reading from PostgreSQL pauses."},
 	{"outbox", "max_inflight_bytes", CONFIG_SIZE, "16MB", NULL, 64 * KB, 64 * GB, CONFIG_RELOAD,
 	"Most octets that wait for an acknowledgement. It bounds the process's memory."},
+	{"outbox", "group_events", CONFIG_INT, "10000", NULL, 1, 10000000, CONFIG_RELOAD,
+	"exactly-once: PostgreSQL transactions share a Kafka transaction until they have this many events."},
+	{"outbox", "group_bytes", CONFIG_SIZE, "8MB", NULL, 1, 64 * GB, CONFIG_RELOAD,
+	"exactly-once: or until their messages have this size."},
+	{"outbox", "group_interval", CONFIG_DURATION, "5ms", NULL, 0, SECONDS(60), CONFIG_RELOAD,
+	"exactly-once: or until the Kafka transaction has been open that long."},
+	{"outbox", "max_transaction_events", CONFIG_INT, "1000000", NULL, 1, INT64_C(4000000000), 0,
+		"exactly-once: a PostgreSQL transaction with more events is data that can't be delivered. "
+	"All of it has to be produced within kafka.transaction.timeout.ms (default 60000)."},
+	{"outbox", "generation", CONFIG_INT, "1", NULL, 1, INT64_C(1000000000), 0,
+		"exactly-once: raise it after dropping and re-creating the slot, so that the progress "
+	"of the earlier slot is not applied to the new one."},
 	{"outbox", "drain_timeout", CONFIG_DURATION, "5s", NULL, 0, SECONDS(3600), CONFIG_RELOAD,
 	"How long SIGTERM, or a server that shuts down, waits for outstanding acknowledgements."},
 
@@ -133,13 +146,13 @@ check_slot(const struct config *config, const char *slot, struct err *err)
 }
 
 static enum err_class
-check_delivery(const struct config *config, enum delivery delivery, struct err *err)
+check_delivery(const struct config *config, const struct settings *settings, struct err *err)
 {
-	if (delivery == DELIVERY_AT_LEAST_ONCE)
+	if (settings->delivery == DELIVERY_AT_LEAST_ONCE || settings->sink == SINK_KAFKA)
 		return ERR_NONE;
-	(void) err_set(err, ERR_CONFIG, "not-supported", "%s: outbox.delivery = exactly-once is not available in this version",
+	(void) err_set(err, ERR_CONFIG, "not-supported", "%s: outbox.delivery = exactly-once needs sink.type = kafka",
 				   config_where(config, "outbox", "delivery"));
-	return err_hint(err, "use at-least-once, and consumers that recognise an event by its header \"id\"");
+	return err_hint(err, "standard output knows no transactions");
 }
 
 /* ---- filling the struct ---- */
@@ -159,6 +172,11 @@ load_plain(struct settings *s, const struct config *c)
 	s->max_payload = config_int(c, "outbox", "max_payload");
 	s->max_inflight_events = config_int(c, "outbox", "max_inflight_events");
 	s->max_inflight_bytes = config_int(c, "outbox", "max_inflight_bytes");
+	s->group_events = config_int(c, "outbox", "group_events");
+	s->group_bytes = config_int(c, "outbox", "group_bytes");
+	s->group_interval = (int) config_int(c, "outbox", "group_interval");
+	s->max_transaction_events = config_int(c, "outbox", "max_transaction_events");
+	s->generation = config_int(c, "outbox", "generation");
 	s->drain_timeout = (int) config_int(c, "outbox", "drain_timeout");
 	s->sink = (enum sink_type) config_int(c, "sink", "type");
 	s->log_level = (enum log_level) config_int(c, "log", "level");
@@ -218,7 +236,7 @@ settings_load(struct settings *settings, const struct config *config, struct err
 	if (class == ERR_NONE)
 		class = check_slot(config, settings->slot, err);
 	if (class == ERR_NONE)
-		class = check_delivery(config, settings->delivery, err);
+		class = check_delivery(config, settings, err);
 	if (class == ERR_NONE)
 		class = settings_load_tables(settings, config, err);
 	if (class != ERR_NONE)

@@ -56,6 +56,13 @@ struct settings
 	int64_t		max_payload;
 	int64_t		max_inflight_events;
 	int64_t		max_inflight_bytes;
+	/* delivery = exactly-once: what shares a Kafka transaction */
+	int64_t		group_events;
+	int64_t		group_bytes;
+	int			group_interval;
+	int64_t		max_transaction_events; /* of one PostgreSQL transaction */
+	int64_t		generation;		/* of the slot */
+
 	int			drain_timeout;	/* on SIGTERM, and when the server shuts down */
 
 	const char **tables;		/* plugin option values: name (role = column, ...) */

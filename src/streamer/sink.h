@@ -34,8 +34,20 @@ message_octets(size_t key_len, size_t payload_len)
 
 struct sink;
 
-/* A message is durable; octets as message_octets() counts them. */
-typedef void (*sink_acked) (void *arg, uint32_t sequence, size_t octets);
+/*
+ * What a sink says to the stream.  octets as message_octets() counts them.
+ */
+struct sink_callbacks
+{
+	/* One message of this transaction is durable, and out of memory. */
+	void		(*acked) (void *arg, uint32_t sequence, size_t octets);
+
+	/* One message is out of memory, but not yet durable. */
+	void		(*released) (void *arg, size_t octets);
+
+	/* All messages of this transaction and of those before it are durable. */
+	void		(*durable) (void *arg, uint32_t sequence);
+};
 
 /*
  * A message was refused for its data.  If it was refused together with others
@@ -60,7 +72,8 @@ struct sink_ops
 {
 	const char *name;
 
-	/* Takes up work for the slot that identity describes. */
+	/* Takes up work for the slot that identity describes.  Nothing is sent
+	 * until sink->ready is set, which may take a while. */
 	enum err_class (*start) (struct sink *sink, const struct replication_identity *identity,
 							 struct err *err);
 
@@ -68,35 +81,55 @@ struct sink_ops
 	enum sink_result (*send) (struct sink *sink, const struct message *message,
 							  uint32_t sequence, struct err *err);
 
-	/* The transaction of that sequence is complete, its commit ends at lsn. */
-	enum sink_result (*commit) (struct sink *sink, uint32_t sequence, lsn_t lsn,
-								struct err *err);
-
-	/*
-	 * Handles what has come in: calls acked.  ERR_DATA: sink->rejection is
-	 * filled.  ERR_RETRY: the sink must be stopped and started again.
-	 */
-	enum err_class (*serve) (struct sink *sink, struct err *err);
+	/* Handles what has come in and what is due: calls back.  ERR_DATA:
+	 * sink->rejection is filled.  ERR_RETRY: it must be stopped and started. */
+	enum err_class (*serve) (struct sink *sink, int64_t now, struct err *err);
 
 	/* What to poll for; fd = -1 for nothing. */
 	void		(*poll) (const struct sink *sink, struct pollfd *pollfd);
 
-	void		(*stop) (struct sink *sink);
+	/* False: a call is under way that can't be broken off; ask again later. */
+	bool		(*stop) (struct sink *sink);
 	void		(*free) (struct sink *sink);
+
+	/* ----- optional, for a sink that groups transactions ----- */
+
+	/*
+	 * The transaction of that sequence is complete, its commit ends at end.
+	 * now: close the group here, whatever else would decide it.
+	 */
+	enum err_class (*commit) (struct sink *sink, uint32_t sequence, lsn_t end, bool now,
+							  struct err *err);
+
+	/*
+	 * The flush LSN could be this; returns what may be confirmed, and sees to
+	 * it that it becomes more.  urgent: the server waits for it.
+	 */
+	lsn_t		(*confirm) (struct sink *sink, lsn_t flush, bool urgent);
+
+	/* When serve() wants to be called at the latest. */
+	int64_t		(*deadline) (const struct sink *sink);
 };
 
 /* What every sink begins with. */
 struct sink
 {
 	const struct sink_ops *ops;
-	sink_acked	acked;
-	void	   *arg;			/* of acked */
+	struct sink_callbacks callbacks;
+	void	   *arg;			/* of the callbacks */
 	struct sink_rejection rejection;
+	bool		ready;			/* takes messages */
+	lsn_t		progress;		/* once ready: what earlier runs have delivered */
 };
 
 /* Each returns NULL and fills err on failure. */
-extern struct sink *sink_kafka_new(const struct settings *settings, sink_acked acked,
+extern struct sink *sink_kafka_new(const struct settings *settings,
+								   const struct sink_callbacks *callbacks,
 								   void *arg, struct err *err);
-extern struct sink *sink_stdout_new(sink_acked acked, void *arg, struct err *err);
+extern struct sink *sink_kafka_txn_new(const struct settings *settings,
+									   const struct sink_callbacks *callbacks,
+									   void *arg, struct err *err);
+extern struct sink *sink_stdout_new(const struct sink_callbacks *callbacks,
+									void *arg, struct err *err);
 
 #endif							/* OUTBOX_SINK_H */

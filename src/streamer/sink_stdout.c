@@ -81,7 +81,8 @@ reserve(struct sink_stdout *s, size_t len)
 static enum err_class
 start(struct sink *sink, const struct replication_identity *identity, struct err *err)
 {
-	(void) sink, (void) identity, (void) err;
+	(void) identity, (void) err;
+	sink->ready = true;
 	return ERR_NONE;
 }
 
@@ -118,13 +119,6 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 	return SINK_OK;
 }
 
-static enum sink_result
-commit(struct sink *sink, uint32_t sequence, lsn_t lsn, struct err *err)
-{
-	(void) sink, (void) sequence, (void) lsn, (void) err;
-	return SINK_OK;
-}
-
 static void
 acknowledge(struct sink_stdout *s)
 {
@@ -132,7 +126,7 @@ acknowledge(struct sink_stdout *s)
 
 	while (done < s->nwaiting && s->waiting[done].end <= s->written)
 	{
-		s->sink.acked(s->sink.arg, s->waiting[done].sequence, s->waiting[done].octets);
+		s->sink.callbacks.acked(s->sink.arg, s->waiting[done].sequence, s->waiting[done].octets);
 		done++;
 	}
 	s->nwaiting -= done;
@@ -147,11 +141,12 @@ acknowledge(struct sink_stdout *s)
 }
 
 static enum err_class
-serve(struct sink *sink, struct err *err)
+serve(struct sink *sink, int64_t now, struct err *err)
 {
 	struct sink_stdout *s = (struct sink_stdout *) sink;
 	struct pollfd pollfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
+	(void) now;
 	while (s->written < s->len && poll(&pollfd, 1, 0) > 0)
 	{
 		size_t		left = s->len - s->written;
@@ -178,10 +173,12 @@ poll_sink(const struct sink *sink, struct pollfd *pollfd)
 
 /* What is in the buffer belongs to lines that may be half written: it stays,
  * but nobody waits for it. */
-static void
+static bool
 stop(struct sink *sink)
 {
 	((struct sink_stdout *) sink)->nwaiting = 0;
+	sink->ready = false;
+	return true;
 }
 
 static void
@@ -192,10 +189,11 @@ free_sink(struct sink *sink)
 }
 
 struct sink *
-sink_stdout_new(sink_acked acked, void *arg, struct err *err)
+sink_stdout_new(const struct sink_callbacks *callbacks, void *arg, struct err *err)
 {
 	static const struct sink_ops ops = {
-		"stdout", start, send_message, commit, serve, poll_sink, stop, free_sink
+		.name = "stdout", .start = start, .send = send_message, .serve = serve,
+		.poll = poll_sink, .stop = stop, .free = free_sink
 	};
 	struct sink_stdout *s = calloc(1, sizeof(*s));
 
@@ -204,6 +202,6 @@ sink_stdout_new(sink_acked acked, void *arg, struct err *err)
 		err_set(err, ERR_FATAL, "out-of-memory", "out of memory");
 		return NULL;
 	}
-	s->sink = (struct sink) {.ops = &ops, .acked = acked, .arg = arg};
+	s->sink = (struct sink) {.ops = &ops, .callbacks = *callbacks, .arg = arg};
 	return &s->sink;
 }

@@ -56,7 +56,9 @@ struct stream
 	struct router *router;
 	struct sink *sink;
 	bool		sink_started;
+	bool		sink_stale;		/* has not stopped yet */
 	struct inflight inflight;
+	lsn_t		confirmable;	/* inflight.flush, as far as the sink agrees */
 	struct isolation isolation;
 
 	/* where the incoming data stands */
@@ -82,10 +84,38 @@ struct stream
 	struct err	result;
 };
 
+/* ---------- what the sink says ---------- */
+
 static void
-acked(void *arg, uint32_t sequence, size_t octets)
+on_acked(void *arg, uint32_t sequence, size_t octets)
 {
 	inflight_acked(&((struct stream *) arg)->inflight, sequence, octets);
+}
+
+static void
+on_released(void *arg, size_t octets)
+{
+	inflight_released(&((struct stream *) arg)->inflight, octets);
+}
+
+static void
+on_durable(void *arg, uint32_t sequence)
+{
+	inflight_durable(&((struct stream *) arg)->inflight, sequence);
+}
+
+static const struct sink_callbacks callbacks = {on_acked, on_released, on_durable};
+
+/* What may be confirmed to the server. */
+static lsn_t
+confirmable(struct stream *s)
+{
+	const struct sink_ops *ops = s->sink->ops;
+
+	s->confirmable = ops->confirm ?
+		ops->confirm(s->sink, s->inflight.flush, session_is_stopping(&s->session)) :
+		s->inflight.flush;
+	return s->confirmable;
 }
 
 /* ---------- ending ---------- */
@@ -118,12 +148,12 @@ step_phase(struct stream *s)
 	bool		streaming = replication_is_streaming(s->session.replication);
 
 	if (s->phase == PHASE_DRAIN &&
-		(s->inflight.events == 0 || s->now >= s->phase_until || !streaming))
+		(inflight_settled(&s->inflight) || s->now >= s->phase_until || !streaming))
 	{
-		if (s->inflight.events > 0)
-			log_warning("stopping with %llu events in flight; they will be sent again",
-						(unsigned long long) s->inflight.events);
-		if (!streaming || replication_status(s->session.replication, s->inflight.flush, &err))
+		if (!inflight_settled(&s->inflight))
+			log_warning("stopping with %u transactions in flight; they will be sent again",
+						s->inflight.next - s->inflight.first);
+		if (!streaming || replication_status(s->session.replication, confirmable(s), &err))
 		{
 			end(s, NULL);
 			return;
@@ -139,14 +169,17 @@ step_phase(struct stream *s)
 
 /* ---------- beginning again ---------- */
 
-/* What is on its way counts no more: everything behind the flush LSN will be
- * read and sent again. */
+/*
+ * What is on its way counts no more: everything behind floor will be read and
+ * sent again.  Until the sink has stopped nobody connects.
+ */
 static void
 forget_inflight(struct stream *s, lsn_t floor)
 {
-	s->sink->ops->stop(s->sink);
+	s->sink_stale = !s->sink->ops->stop(s->sink);
 	s->sink_started = false;
-	inflight_reset(&s->inflight, floor);
+	if (!s->sink_stale)
+		inflight_reset(&s->inflight, floor);
 }
 
 static void
@@ -155,6 +188,9 @@ connection_lost(struct stream *s, const struct err *err)
 	s->decoding = s->held = s->skipping = false;
 	if (s->phase != PHASE_STREAM)
 		return;
+	/* whoever takes the slot next may be somebody else: begin at the beginning */
+	if (s->settings.delivery == DELIVERY_EXACTLY_ONCE && s->sink_started)
+		forget_inflight(s, s->inflight.flush);
 	if (err->class != ERR_RETRY)
 		end(s, err);
 	else if (s->settings.no_loop)
@@ -208,7 +244,7 @@ is_full(const struct stream *s)
 static bool
 is_blocked(const struct stream *s)
 {
-	return s->phase != PHASE_STREAM || s->held || is_full(s);
+	return s->phase != PHASE_STREAM || s->held || !s->sink->ready || is_full(s);
 }
 
 /* Gives the held message to the sink.  False: not now. */
@@ -301,7 +337,9 @@ take_commit(struct stream *s)
 	if (s->skipping)
 		return;
 	inflight_commit(&s->inflight);
-	if (s->sink->ops->commit(s->sink, s->sequence, s->inflight.newest, &err) == SINK_FAILED)
+	if (s->sink->ops->commit &&
+		s->sink->ops->commit(s->sink, s->sequence, s->inflight.newest,
+							 isolation_is_active(&s->isolation), &err))
 		sink_failed(s, &err);
 }
 
@@ -352,10 +390,11 @@ take_identity(struct stream *s)
 		end(s, &err);
 		return;
 	}
-	same = s->known && s->timeline == id->timeline.current && id->confirmed <= s->inflight.flush;
+	same = s->known && s->timeline == id->timeline.current && id->confirmed <= s->inflight.flush &&
+		s->settings.delivery == DELIVERY_AT_LEAST_ONCE;
 	if (!same)
 	{
-		if (s->known)
+		if (s->known && s->settings.delivery == DELIVERY_AT_LEAST_ONCE)
 			log_warning("the slot stands at %X/%X on timeline %u: going on from there",
 						LSN_ARGS(id->confirmed), id->timeline.current);
 		forget_inflight(s, id->confirmed);
@@ -442,7 +481,7 @@ pump(struct stream *s)
 		}
 		else if (s->phase == PHASE_STREAM && replication_is_streaming(s->session.replication))
 		{
-			if (is_full(s))
+			if (!s->sink->ready || is_full(s))
 				return false;
 			if (s->decoding)
 				take_item(s);
@@ -480,6 +519,11 @@ step_signals(struct stream *s, const struct stream_reload *reload)
 	}
 	s->settings.status_interval = fresh.status_interval;
 	s->settings.confirm_interval = fresh.confirm_interval;
+	s->settings.max_inflight_events = fresh.max_inflight_events;
+	s->settings.max_inflight_bytes = fresh.max_inflight_bytes;
+	s->settings.group_events = fresh.group_events;
+	s->settings.group_bytes = fresh.group_bytes;
+	s->settings.group_interval = fresh.group_interval;
 	s->settings.drain_timeout = fresh.drain_timeout;
 	s->settings.log_level = fresh.log_level;
 	s->settings.log_format = fresh.log_format;
@@ -499,7 +543,8 @@ step_session(struct stream *s)
 		err_set(&err, ERR_RETRY, "postgres-shutdown", "let PostgreSQL shut down; it will be asked again for what is in flight");
 		connection_lost(s, &err);
 	}
-	else if (session_step(&s->session, s->now, s->inflight.flush, is_blocked(s), &err))
+	else if (!s->sink_stale &&
+			 session_step(&s->session, s->now, confirmable(s), is_blocked(s), &err))
 		connection_lost(s, &err);
 }
 
@@ -512,17 +557,43 @@ step_watchdog(struct stream *s)
 	s->watchdog_at = s->now + s->watchdog_interval;
 }
 
+/* What has come in or is due at the sink. */
+static void
+step_sink(struct stream *s)
+{
+	bool		was_ready = s->sink->ready;
+	struct err	err = {0};
+
+	if (s->sink_stale)
+	{
+		forget_inflight(s, s->inflight.flush);
+		return;
+	}
+	if (s->sink->ops->serve(s->sink, s->now, &err))
+		sink_failed(s, &err);
+	/* what earlier runs have delivered is skipped */
+	if (!was_ready && s->sink->ready && s->sink->progress > s->inflight.flush)
+		inflight_reset(&s->inflight, s->sink->progress);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int
 timeout(const struct stream *s, bool more)
 {
-	int64_t		until = s->phase == PHASE_STREAM ?
-		session_deadline(&s->session, s->inflight.flush) : s->phase_until;
+	int64_t		until = s->watchdog_interval ? s->watchdog_at : CLOCK_NEVER;
 	int64_t		left;
 
-	if (s->phase == PHASE_DRAIN && session_deadline(&s->session, s->inflight.flush) < until)
-		until = session_deadline(&s->session, s->inflight.flush);
-	if (s->watchdog_interval && s->watchdog_at < until)
-		until = s->watchdog_at;
+	if (s->phase != PHASE_STREAM)
+		until = earlier(until, s->phase_until);
+	if (s->phase <= PHASE_DRAIN && !s->sink_stale)
+		until = earlier(until, session_deadline(&s->session, s->confirmable));
+	if (s->sink->ops->deadline)
+		until = earlier(until, s->sink->ops->deadline(s->sink));
 	left = until - clock_now();
 	return more || left <= 0 ? 0 : left > 60000 ? 60000 : (int) left;
 }
@@ -533,7 +604,6 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 	enum {SIGNALS, REPLICATION, SINK, PROBE, DESCRIPTORS};
 	struct pollfd fds[DESCRIPTORS];
 	bool		more = false;
-	struct err	err;
 
 	while (s->phase != PHASE_DONE)
 	{
@@ -548,9 +618,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 
 		signals_read(signal_fd, &s->signals);
 		step_signals(s, reload);
-		err = (struct err) {0};
-		if (s->sink->ops->serve(s->sink, &err))
-			sink_failed(s, &err);
+		step_sink(s);
 		if (fds[PROBE].revents && s->session.probe.conn)
 			session_probe_ready(&s->session, s->now);
 		replication_ready(s->session.replication, fds[REPLICATION].revents);
@@ -581,8 +649,10 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (uint32_t) getpid();
 	s->router = route_new(settings->topic, err);
-	s->sink = settings->sink == SINK_STDOUT ? sink_stdout_new(acked, s, err) :
-		sink_kafka_new(&s->settings, acked, s, err);
+	s->sink = settings->sink == SINK_STDOUT ? sink_stdout_new(&callbacks, s, err) :
+		settings->delivery == DELIVERY_EXACTLY_ONCE ?
+		sink_kafka_txn_new(&s->settings, &callbacks, s, err) :
+		sink_kafka_new(&s->settings, &callbacks, s, err);
 	if (!err->class &&
 		(!inflight_init(&s->inflight, (size_t) settings->max_inflight_events) ||
 		 !session_init(&s->session, &s->settings, seed)))

@@ -1,0 +1,325 @@
+/*
+ * kafka_producer.c - a librdkafka producer as both Kafka sinks use it.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../common/log.h"
+#include "kafka_error.h"
+#include "kafka_producer.h"
+#include "topics.h"
+
+#define PARTITION_KEY	(UINT64_C(1) << 63)	/* the hash has 31 bits */
+
+#define REPORTS_MAX		256		/* delivery reports taken from an event at once */
+
+static uint64_t
+make_opaque(const struct message *message, uint32_t sequence)
+{
+	uint64_t	opaque = sequence;
+
+	if (message->has_partition_key)
+		opaque |= PARTITION_KEY | (uint64_t) message->partition_hash << 32;
+	return opaque;
+}
+
+/*
+ * librdkafka: called by rd_kafka_produceva() or, where the topic wasn't known
+ * yet, by one of its threads.
+ */
+static int32_t
+partition(const rd_kafka_topic_t *topic, const void *key, size_t key_len,
+		  int32_t partitions, void *opaque, void *msg_opaque)
+{
+	uint64_t	number = (uint64_t) (uintptr_t) msg_opaque;
+
+	if (number & PARTITION_KEY)
+		return (int32_t) ((number >> 32 & 0x7fffffff) % (uint64_t) partitions);
+	return ((const struct kafka_producer *) opaque)->partitioner(topic, key, key_len, partitions, NULL, NULL);
+}
+
+bool
+kafka_producer_init(struct kafka_producer *p, const struct settings *settings)
+{
+	*p = (struct kafka_producer) {.settings = settings};
+	p->wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return p->wakeup >= 0;
+}
+
+void
+kafka_producer_free(struct kafka_producer *p)
+{
+	kafka_producer_close(p);
+	close(p->wakeup);
+}
+
+enum err_class
+kafka_producer_open(struct kafka_producer *p, const char *transactional_id, struct err *err)
+{
+	rd_kafka_conf_t *conf = kafka_conf_new(p->settings, err);
+	rd_kafka_topic_conf_t *topic_conf;
+	char		reason[256];
+	static const uint64_t one = 1;
+
+	if (!conf)
+		return err->class;
+	if (transactional_id)
+	{
+		/* a gap aborts the Kafka transaction; it need not end the producer */
+		rd_kafka_conf_set(conf, "enable.gapless.guarantee", "false", reason, sizeof(reason));
+		if (rd_kafka_conf_set(conf, "transactional.id", transactional_id, reason, sizeof(reason)))
+		{
+			rd_kafka_conf_destroy(conf);
+			return err_set(err, ERR_CONFIG, "kafka-property", "transactional.id: %s", reason);
+		}
+	}
+	p->partitioner = kafka_conf_partitioner(p->settings);
+	/* kafka_conf_new() has set topic properties, so there is one */
+	topic_conf = rd_kafka_conf_get_default_topic_conf(conf);
+	rd_kafka_topic_conf_set_partitioner_cb(topic_conf, partition);
+	rd_kafka_topic_conf_set_opaque(topic_conf, p);
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+	p->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
+	if (!p->client)
+	{
+		rd_kafka_conf_destroy(conf);
+		return err_set(err, ERR_CONFIG, "kafka-property", "no Kafka producer can be made: %s", reason);
+	}
+	rd_kafka_set_log_queue(p->client, NULL);
+	p->queue = rd_kafka_queue_get_main(p->client);
+	rd_kafka_queue_io_event_enable(p->queue, p->wakeup, &one, sizeof(one));
+	p->reached = p->down = false;
+	p->topics = topics_new();
+	if (p->topics)
+		return ERR_NONE;
+	kafka_producer_close(p);
+	return err_set(err, ERR_RETRY, "out-of-memory", "out of memory");
+}
+
+void
+kafka_producer_close(struct kafka_producer *p)
+{
+	if (!p->client)
+		return;
+	topics_free(p->topics);
+	p->topics = NULL;
+	rd_kafka_queue_destroy(p->queue);
+	rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+				   RD_KAFKA_PURGE_F_NON_BLOCKING);
+	rd_kafka_destroy(p->client);
+	p->client = NULL;
+}
+
+static rd_kafka_headers_t *
+make_headers(const struct message *message)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new((size_t) message->nheaders);
+
+	for (int i = 0; i < message->nheaders; i++)
+		rd_kafka_header_add(headers, message->headers[i].name.data,
+							(ssize_t) message->headers[i].name.len,
+							message->headers[i].value.data,
+							(ssize_t) message->headers[i].value.len);
+	return headers;
+}
+
+/* A message that the client itself refuses. */
+static enum sink_result
+refused(const struct message *message, uint32_t sequence, rd_kafka_resp_err_t code,
+		const char *reason, struct sink_rejection *rejection, struct err *err)
+{
+	const struct kafka_error *known = kafka_error(code);
+
+	if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		return SINK_FULL;
+	err_set(err, known->class, known->code, "Kafka: the message for topic \"%s\", position %s, was refused: %s",
+			message->topic, message->position, reason);
+	err_hint(err, "%s", known->hint);
+	if (known->class == ERR_DATA)
+	{
+		*rejection = (struct sink_rejection) {.sequence = sequence, .alone = true};
+		memcpy(rejection->topic, message->topic, message->topic_len + 1);
+	}
+	return SINK_FAILED;
+}
+
+enum sink_result
+kafka_producer_send(struct kafka_producer *p, const struct message *message, uint32_t sequence,
+					struct sink_rejection *rejection, struct err *err)
+{
+	rd_kafka_topic_t *topic = topics_get(p->topics, p->client, message->topic, message->topic_len);
+	rd_kafka_headers_t *headers;
+	rd_kafka_error_t *error;
+	enum sink_result result;
+
+	if (!topic)
+		return refused(message, sequence, rd_kafka_last_error(),
+					   rd_kafka_err2str(rd_kafka_last_error()), rejection, err);
+	headers = make_headers(message);
+
+	const rd_kafka_vu_t arguments[] = {
+		{.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
+		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+		{.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *) message->key.data, message->key.len}},
+		{.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *) message->payload.data, message->payload.len}},
+		{.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = message->timestamp_ms},
+		{.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+		{.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *) (uintptr_t) make_opaque(message, sequence)},
+	};
+
+	error = rd_kafka_produceva(p->client, arguments, sizeof(arguments) / sizeof(arguments[0]));
+	if (!error)
+		return SINK_OK;
+	rd_kafka_headers_destroy(headers);
+	result = refused(message, sequence, rd_kafka_error_code(error),
+					 rd_kafka_error_string(error), rejection, err);
+	rd_kafka_error_destroy(error);
+	return result;
+}
+
+/* A message that was not delivered. */
+static void
+failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection, struct err *err)
+{
+	const struct kafka_error *known = kafka_error(report->err);
+	uint32_t	sequence = (uint32_t) (uintptr_t) report->_private;
+
+	/* what failed as a consequence of something else says nothing by itself */
+	if (err->class == ERR_DATA && known->class == ERR_DATA)
+	{
+		if (sequence - rejection->sequence < UINT32_MAX / 2)
+			rejection->sequence = sequence;
+		return;
+	}
+	if (err->class == ERR_DATA || (err->class && known->class != ERR_DATA))
+		return;
+	err_set(err, known->class, known->code, "Kafka: topic \"%s\" partition %" PRId32 " did not take a message: %s",
+			rd_kafka_topic_name(report->rkt), report->partition, rd_kafka_err2str(report->err));
+	err_hint(err, "%s", known->hint);
+	rejection->sequence = sequence;
+	rejection->alone = !known->batch;
+	snprintf(rejection->topic, sizeof(rejection->topic), "%s", rd_kafka_topic_name(report->rkt));
+}
+
+static void
+serve_report(struct kafka_producer *p, const rd_kafka_message_t *report,
+			 kafka_delivered delivered, void *arg,
+			 struct sink_rejection *rejection, struct err *err)
+{
+	uint64_t	opaque = (uint64_t) (uintptr_t) report->_private;
+
+	if (opaque == KAFKA_NO_MESSAGE)
+		return;
+	if (report->err)
+		failed_report(report, rejection, err);
+	else
+	{
+		delivered(arg, (uint32_t) opaque, message_octets(report->key_len, report->len));
+		p->reached = true;
+	}
+}
+
+static void
+serve_reports(struct kafka_producer *p, rd_kafka_event_t *event,
+			  kafka_delivered delivered, void *arg,
+			  struct sink_rejection *rejection, struct err *err)
+{
+	const rd_kafka_message_t *reports[REPORTS_MAX];
+	size_t		n;
+
+	while ((n = rd_kafka_event_message_array(event, reports, REPORTS_MAX)) > 0)
+		for (size_t i = 0; i < n; i++)
+			serve_report(p, reports[i], delivered, arg, rejection, err);
+	if (p->down && p->reached)
+	{
+		p->down = false;
+		log_info("the Kafka brokers answer again");
+	}
+}
+
+/* Errors of the client as a whole; most of them it mends by itself. */
+static void
+serve_error(struct kafka_producer *p, rd_kafka_event_t *event, struct err *err)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+	char		reason[256];
+
+	if (code == RD_KAFKA_RESP_ERR__FATAL)
+	{
+		rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(p->client, reason, sizeof(reason));
+
+		if (!err->class)
+			err_set(err, ERR_RETRY, "kafka-producer", "the Kafka producer can't go on (%s): %s",
+					rd_kafka_err2name(fatal), reason);
+	}
+	else if ((code == RD_KAFKA_RESP_ERR__AUTHENTICATION) && !p->reached)
+	{
+		if (!err->class)
+		{
+			err_set(err, ERR_CONFIG, "kafka-login", "the Kafka broker refuses the login: %s",
+					rd_kafka_event_error_string(event));
+			err_hint(err, "see kafka.sasl.* and kafka.ssl.*");
+		}
+	}
+	else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !p->down)
+	{
+		p->down = true;
+		p->reached = false;
+		log_warning("no Kafka broker answers (%s); waiting", rd_kafka_event_error_string(event));
+	}
+	else
+		log_debug("Kafka: %s", rd_kafka_event_error_string(event));
+}
+
+static void
+serve_log(rd_kafka_event_t *event)
+{
+	const char *facility;
+	const char *text;
+	int			level;
+
+	if (rd_kafka_event_log(event, &facility, &text, &level) == 0)
+		log_debug("librdkafka: %s: %s", facility, text);
+}
+
+enum err_class
+kafka_producer_serve(struct kafka_producer *p, kafka_delivered delivered, void *arg,
+					 struct sink_rejection *rejection, struct err *err)
+{
+	rd_kafka_event_t *event;
+	uint64_t	count;
+	ssize_t		got;
+
+	if (!p->client)
+		return ERR_NONE;
+	/* before the queue is emptied, or a wake-up in between would be lost */
+	do
+		got = read(p->wakeup, &count, sizeof(count));
+	while (got < 0 && errno == EINTR);
+
+	while ((event = rd_kafka_queue_poll(p->queue, 0)))
+	{
+		switch (rd_kafka_event_type(event))
+		{
+			case RD_KAFKA_EVENT_DR:
+				serve_reports(p, event, delivered, arg, rejection, err);
+				break;
+			case RD_KAFKA_EVENT_ERROR:
+				serve_error(p, event, err);
+				break;
+			case RD_KAFKA_EVENT_LOG:
+				serve_log(event);
+				break;
+			default:
+				break;
+		}
+		rd_kafka_event_destroy(event);
+	}
+	return err->class;
+}

@@ -1,0 +1,470 @@
+/*
+ * sink_kafka_txn.c - messages to Kafka, exactly once: a transactional producer.
+ *
+ * Whole PostgreSQL transactions are grouped into Kafka transactions, each with
+ * a record of progress in it:
+ *
+ *   closed -> opening -> idle -> open -> committing -> idle
+ *
+ *   opening     on a thread: init_transactions fences older producers of this
+ *               slot and aborts what they left open; then the progress is read
+ *   open        messages are produced
+ *   committing  on a thread; nothing is produced meanwhile
+ *
+ * Only the progress that is read back decides: any error ends the producer,
+ * the slot is given up, and all begins again with opening.  Nothing needs to be
+ * remembered for that.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "../common/clock.h"
+#include "../common/log.h"
+#include "kafka_producer.h"
+#include "kafka_progress.h"
+#include "kafka_task.h"
+
+/* Idle advance is written to the topic at most that often. */
+#define IDLE_INTERVAL_MS	10000
+#define IDLE_DISTANCE		(16 * 1024 * 1024)
+
+/* How long an open transaction may take to be aborted when the process ends. */
+#define ABORT_TIMEOUT_MS	3000
+
+#define INIT_ATTEMPT_MS		1000
+
+enum txn_state
+{
+	TXN_CLOSED,
+	TXN_OPENING,
+	TXN_IDLE,
+	TXN_OPEN,
+	TXN_COMMITTING
+};
+
+/* The PostgreSQL transactions that share the open Kafka transaction. */
+struct group
+{
+	int64_t		since;			/* when it was opened */
+	int64_t		events;
+	size_t		octets;
+	bool		whole;			/* ends with a commit at present */
+	bool		empty;			/* progress only */
+	uint32_t	sequence;		/* the last whole one */
+	lsn_t		end;
+};
+
+struct sink_kafka_txn
+{
+	struct sink sink;
+	const struct settings *settings;
+	struct kafka_producer producer;
+	struct kafka_task task;
+	enum txn_state state;
+	struct group group;
+
+	struct replication_identity identity;
+	struct progress progress;	/* ours: what the next record says */
+	char		topic[256];
+	char		transactional_id[256];
+	bool		found;			/* what opening has read */
+	struct progress read;
+
+	lsn_t		committed;		/* the progress in Kafka covers this */
+	int64_t		idle_at;		/* when idle advance was written last */
+	int64_t		now;			/* of the last serve() */
+};
+
+/* ---------- on the thread ---------- */
+
+/* Init, until a broker answers. */
+static enum err_class
+init_transactions(struct sink_kafka_txn *k, const atomic_bool *cancel, struct err *err)
+{
+	while (!atomic_load(cancel))
+	{
+		rd_kafka_error_t *error = rd_kafka_init_transactions(k->producer.client, INIT_ATTEMPT_MS);
+		bool		retry;
+
+		if (!error)
+			return ERR_NONE;
+		retry = rd_kafka_error_is_retriable(error);
+		if (!retry)
+		{
+			bool		refused = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
+				rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+				rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT;
+
+			err_set(err, refused ? ERR_CONFIG : ERR_RETRY, "kafka-init",
+					"Kafka: initialising transactions for \"%s\": %s",
+					k->transactional_id, rd_kafka_error_string(error));
+			err_hint(err, "%s", refused ? "the principal needs Write and Describe on this transactional id; kafka.transaction.timeout.ms must not exceed the broker's transaction.max.timeout.ms" : "");
+		}
+		rd_kafka_error_destroy(error);
+		if (!retry)
+			return err->class;
+	}
+	return err_set(err, ERR_RETRY, "canceled", "broken off");
+}
+
+static void
+open_task(struct kafka_task *task, void *arg)
+{
+	struct sink_kafka_txn *k = arg;
+
+	if (kafka_progress_prepare(k->producer.client, k->topic, &task->cancel, &task->err) ||
+		init_transactions(k, &task->cancel, &task->err))
+		return;
+	kafka_progress_read(k->settings, k->topic, &task->cancel, &k->read, &k->found, &task->err);
+}
+
+static void
+commit_task(struct kafka_task *task, void *arg)
+{
+	struct sink_kafka_txn *k = arg;
+	rd_kafka_error_t *error = rd_kafka_commit_transaction(k->producer.client, -1);
+
+	while (error && rd_kafka_error_is_retriable(error))
+	{
+		rd_kafka_error_destroy(error);
+		error = rd_kafka_commit_transaction(k->producer.client, -1);
+	}
+	if (!error)
+		return;
+	err_set(&task->err, ERR_RETRY, "kafka-commit",
+			"Kafka: the outcome of a commit is not known (%s); the progress in Kafka will tell",
+			rd_kafka_error_string(error));
+	rd_kafka_error_destroy(error);
+}
+
+static void
+abort_task(struct kafka_task *task, void *arg)
+{
+	struct sink_kafka_txn *k = arg;
+	rd_kafka_error_t *error = rd_kafka_abort_transaction(k->producer.client, -1);
+
+	(void) task;				/* whoever comes next aborts it, too */
+	if (error)
+		rd_kafka_error_destroy(error);
+}
+
+static enum err_class
+start_task(struct sink_kafka_txn *k, kafka_task_function function, struct err *err)
+{
+	if (kafka_task_start(&k->task, k->producer.wakeup, function, k))
+		return ERR_NONE;
+	return err_set(err, ERR_RETRY, "out-of-threads", "no thread can be started");
+}
+
+/* ---------- the group ---------- */
+
+static enum err_class
+begin_group(struct sink_kafka_txn *k, struct err *err)
+{
+	rd_kafka_error_t *error = rd_kafka_begin_transaction(k->producer.client);
+
+	if (error)
+	{
+		err_set(err, ERR_RETRY, "kafka-begin", "Kafka: beginning a transaction: %s",
+				rd_kafka_error_string(error));
+		rd_kafka_error_destroy(error);
+		return err->class;
+	}
+	k->group = (struct group) {.since = k->now};
+	k->state = TXN_OPEN;
+	return ERR_NONE;
+}
+
+static enum err_class
+send_progress(struct sink_kafka_txn *k, struct err *err)
+{
+	char		value[PROGRESS_TEXT_MAX];
+	size_t		len;
+	rd_kafka_resp_err_t code;
+
+	k->progress.lsn = k->group.end;
+	len = progress_write(&k->progress, value);
+	code = rd_kafka_producev(k->producer.client,
+							 RD_KAFKA_V_TOPIC(k->topic), RD_KAFKA_V_PARTITION(0),
+							 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+							 RD_KAFKA_V_KEY(k->settings->slot, strlen(k->settings->slot)),
+							 RD_KAFKA_V_VALUE(value, len),
+							 RD_KAFKA_V_OPAQUE((void *) (uintptr_t) KAFKA_NO_MESSAGE),
+							 RD_KAFKA_V_END);
+	if (code)
+		return err_set(err, ERR_RETRY, "kafka-progress", "Kafka: the progress can't be written: %s",
+					   rd_kafka_err2str(code));
+	return ERR_NONE;
+}
+
+/* Commits what the group holds, with the progress in it. */
+static enum err_class
+close_group(struct sink_kafka_txn *k, struct err *err)
+{
+	if (send_progress(k, err) || start_task(k, commit_task, err))
+		return err->class;
+	k->state = TXN_COMMITTING;
+	return ERR_NONE;
+}
+
+static bool
+is_due(const struct sink_kafka_txn *k)
+{
+	const struct group *group = &k->group;
+
+	return k->state == TXN_OPEN && group->whole &&
+		(group->events >= k->settings->group_events ||
+		 group->octets >= (size_t) k->settings->group_bytes ||
+		 k->now - group->since >= k->settings->group_interval);
+}
+
+/* ---------- what the stream calls ---------- */
+
+static enum err_class
+start(struct sink *sink, const struct replication_identity *identity, struct err *err)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+
+	k->identity = *identity;
+	k->committed = identity->confirmed;
+	k->progress = (struct progress) {
+		.generation = k->settings->generation, .timeline = identity->timeline.current
+	};
+	memcpy(k->progress.system, identity->system, sizeof(k->progress.system));
+	memcpy(k->progress.database, identity->database, sizeof(k->progress.database));
+	snprintf(k->progress.slot, sizeof(k->progress.slot), "%s", k->settings->slot);
+	progress_topic(k->topic, sizeof(k->topic), identity->system, k->settings->slot);
+	progress_transactional_id(k->transactional_id, sizeof(k->transactional_id),
+							  identity->system, k->settings->slot);
+	if (kafka_producer_open(&k->producer, k->transactional_id, err))
+		return err->class;
+	k->state = TXN_OPENING;
+	return start_task(k, open_task, err);
+}
+
+static enum sink_result
+send_message(struct sink *sink, const struct message *message, uint32_t sequence, struct err *err)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+	enum sink_result result;
+
+	if (message->n >= k->settings->max_transaction_events)
+	{
+		err_set(err, ERR_DATA, "transaction-too-large",
+				"the transaction that ends at %X/%X has more than %" PRId64 " events, too many for one Kafka transaction",
+				LSN_ARGS(message->lsn), k->settings->max_transaction_events);
+		err_hint(err, "raise outbox.max_transaction_events, and kafka.transaction.timeout.ms with it");
+		sink->rejection = (struct sink_rejection) {.sequence = sequence, .alone = true};
+		return SINK_FAILED;
+	}
+	if (k->state != TXN_IDLE && k->state != TXN_OPEN)
+		return SINK_FULL;
+	if (k->state == TXN_IDLE && begin_group(k, err))
+		return SINK_FAILED;
+	result = kafka_producer_send(&k->producer, message, sequence, &sink->rejection, err);
+	if (result == SINK_OK)
+	{
+		k->group.whole = false;
+		k->group.events++;
+		k->group.octets += message_octets(message->key.len, message->payload.len);
+	}
+	return result;
+}
+
+static enum err_class
+commit(struct sink *sink, uint32_t sequence, lsn_t end, bool now, struct err *err)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+
+	k->group.whole = true;
+	k->group.sequence = sequence;
+	k->group.end = end;
+	return now || is_due(k) ? close_group(k, err) : ERR_NONE;
+}
+
+static lsn_t
+confirm(struct sink *sink, lsn_t flush, bool urgent)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+	struct err	err = {0};
+
+	if (flush <= k->committed)
+		return flush;
+	if (k->state == TXN_IDLE &&
+		(urgent || flush - k->committed >= IDLE_DISTANCE || k->now - k->idle_at >= IDLE_INTERVAL_MS))
+	{
+		k->idle_at = k->now;
+		if (!begin_group(k, &err))
+		{
+			k->group.empty = true;
+			k->group.end = flush;
+			close_group(k, &err);
+		}
+		if (err.class)
+			log_err(LOG_LEVEL_WARNING, &err);	/* the next use fails, too */
+	}
+	return k->committed;
+}
+
+static void
+delivered(void *arg, uint32_t sequence, size_t octets)
+{
+	struct sink *sink = arg;
+
+	(void) sequence;			/* durable only when the Kafka transaction is */
+	sink->callbacks.released(sink->arg, octets);
+}
+
+static enum err_class
+opened(struct sink_kafka_txn *k, struct err *err)
+{
+	lsn_t		resume;
+
+	if (progress_judge(&k->progress, &k->identity, k->found ? &k->read : NULL, &resume, err))
+		return err->class;
+	log_info("exactly-once: transactional id \"%s\", %s %X/%X", k->transactional_id,
+			 k->found ? "the progress in Kafka is" : "no progress in Kafka yet, going on from",
+			 LSN_ARGS(resume));
+	k->committed = k->sink.progress = resume;
+	k->state = TXN_IDLE;
+	k->sink.ready = true;
+	return ERR_NONE;
+}
+
+static void
+committed(struct sink_kafka_txn *k)
+{
+	k->state = TXN_IDLE;
+	k->committed = k->group.end;
+	if (!k->group.empty)
+		k->sink.callbacks.durable(k->sink.arg, k->group.sequence);
+}
+
+static enum err_class
+serve(struct sink *sink, int64_t now, struct err *err)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+	enum txn_state state = k->state;
+
+	k->now = now;
+	kafka_producer_serve(&k->producer, delivered, sink, &sink->rejection, err);
+	if (kafka_task_finished(&k->task))
+	{
+		/* a record that was refused explains more than the failed commit */
+		if (k->task.err.class && !err->class)
+			*err = k->task.err;
+		if (!err->class && state == TXN_OPENING)
+			opened(k, err);
+		else if (!err->class && state == TXN_COMMITTING)
+			committed(k);
+	}
+	if (!err->class && is_due(k))
+		close_group(k, err);
+	return err->class;
+}
+
+static void
+poll_sink(const struct sink *sink, struct pollfd *pollfd)
+{
+	*pollfd = (struct pollfd) {
+		.fd = ((const struct sink_kafka_txn *) sink)->producer.wakeup, .events = POLLIN
+	};
+}
+
+static int64_t
+deadline(const struct sink *sink)
+{
+	const struct sink_kafka_txn *k = (const struct sink_kafka_txn *) sink;
+
+	return k->state == TXN_OPEN && k->group.whole ?
+		k->group.since + k->settings->group_interval : CLOCK_NEVER;
+}
+
+/* What is open is aborted by whoever initialises this transactional id next. */
+static bool
+stop(struct sink *sink)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+
+	sink->ready = false;
+	if (k->task.running)
+	{
+		struct err	ignored = {0};
+
+		/* a commit needs its delivery reports to be taken */
+		kafka_producer_serve(&k->producer, delivered, sink, &sink->rejection, &ignored);
+		atomic_store(&k->task.cancel, true);
+		if (!kafka_task_finished(&k->task))
+			return false;
+	}
+	kafka_producer_close(&k->producer);
+	k->state = TXN_CLOSED;
+	return true;
+}
+
+/* Waits for the task; false if it takes too long. */
+static bool
+wait_for_task(struct sink_kafka_txn *k, int64_t until)
+{
+	struct pollfd pollfd = {.fd = k->producer.wakeup, .events = POLLIN};
+	struct sink_rejection ignored;
+	struct err	err = {0};
+
+	atomic_store(&k->task.cancel, true);
+	while (!kafka_task_finished(&k->task))
+	{
+		int64_t		left = until - clock_now();
+
+		if (left <= 0)
+			return false;
+		poll(&pollfd, 1, (int) left);
+		kafka_producer_serve(&k->producer, delivered, k, &ignored, &err);
+	}
+	return true;
+}
+
+/*
+ * The process ends.  An open transaction would hold back the readers of its
+ * topics until its timeout, so it is aborted.  A call that can't be broken off
+ * ends with the process: then nothing is freed.
+ */
+static void
+free_sink(struct sink *sink)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+	int64_t		until = clock_now() + ABORT_TIMEOUT_MS;
+	struct err	err = {0};
+
+	if (k->task.running && !wait_for_task(k, until))
+		return;
+	if (k->state == TXN_OPEN && !start_task(k, abort_task, &err) && !wait_for_task(k, until))
+		return;
+	kafka_producer_free(&k->producer);
+	free(k);
+}
+
+struct sink *
+sink_kafka_txn_new(const struct settings *settings, const struct sink_callbacks *callbacks,
+				   void *arg, struct err *err)
+{
+	static const struct sink_ops ops = {
+		.name = "kafka, exactly once", .start = start, .send = send_message, .serve = serve,
+		.poll = poll_sink, .stop = stop, .free = free_sink,
+		.commit = commit, .confirm = confirm, .deadline = deadline
+	};
+	struct sink_kafka_txn *k = calloc(1, sizeof(*k));
+
+	if (!k || !kafka_producer_init(&k->producer, settings))
+	{
+		free(k);
+		err_set(err, ERR_FATAL, "out-of-memory", "out of memory or file descriptors");
+		return NULL;
+	}
+	k->settings = settings;
+	k->sink = (struct sink) {.ops = &ops, .callbacks = *callbacks, .arg = arg};
+	return &k->sink;
+}

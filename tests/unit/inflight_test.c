@@ -136,7 +136,7 @@ test_floor(void)
 	ok(inflight_empty(&in) && in.events == 0 && in.octets == 0, "a reset forgets all");
 	is_int((long long) in.flush, 1050, "and starts at the floor it was given");
 	a = transaction(&in, 1100, 1);
-	ok(a != stale, "sequence numbers go on: a late ack can't pass for a new one");
+	ok((int32_t) (a - stale) > 0, "sequence numbers go on: a late ack can't pass for a new one");
 	inflight_free(&in);
 }
 

@@ -128,6 +128,22 @@ test_topic(void)
 	is_str(topic_of("x", name, "order"), "topic-invalid", "one more in the row's");
 }
 
+/* In a message on the heap, so that a sanitizer sees what is written beyond it. */
+static void
+test_long_topic(void)
+{
+	struct setup *s = setup();
+	struct message *message = malloc(sizeof(*message));
+	struct router *router = route_new("x${aggregatetype}", &s->err);
+
+	memset(s->text, 'a', sizeof(s->text));
+	s->event.member[OUTBOX_WIRE_AGGREGATETYPE] = (struct slice) {s->text, sizeof(s->text)};
+	is_int(route_event(router, &timeline, &s->transaction, &s->event, NOW_MS, message, &s->err), ERR_DATA,
+		   "4096 octets");
+	route_free(router);
+	free(message);
+}
+
 static void
 test_topic_octets(void)
 {
@@ -464,6 +480,7 @@ main(void)
 	struct random random = random_start();
 
 	test_topic();
+	test_long_topic();
 	test_topic_octets();
 	test_pattern();
 	test_key();

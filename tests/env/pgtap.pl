@@ -11,10 +11,13 @@
 use strict;
 use warnings FATAL => 'all';
 
+# directories and logs are named after the script, not after its runner
+BEGIN { $0 = $ARGV[0] // die "pgtap.pl FILE\n"; }
+
 use PgOutbox::Env;
 use PgOutbox::Node;
 
-my $file = shift @ARGV or die "pgtap.pl FILE\n";
+my $file = shift @ARGV;
 (my $name = $file) =~ s{^.*/|\.sql$}{}g;
 
 # what psql prints has to reach prove, past the log that the library keeps

@@ -66,7 +66,7 @@ foreach my $suite (@ARGV)
 		$found{$name}++;
 		next if %chosen && !$chosen{$name};
 		my $head = head($file);
-		next if defined $brief && $head !~ m{^\W*brief:.*\b\Q$brief\E\b}m;
+		next if defined $brief && $file !~ m{^build/} && $head !~ m{^\W*brief:.*\b\Q$brief\E\b}m;
 		if ($head =~ m{^\W*runs alone\b}m) { push @alone, $file; }
 		else                               { push @together, $file; }
 	}

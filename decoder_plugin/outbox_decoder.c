@@ -137,7 +137,13 @@ commit_cb(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_
 	OutboxState *state = ctx->output_plugin_private;
 
 	(void) commit_lsn;
-	OutputPluginUpdateProgress(ctx, !state->begun);
+
+	/*
+	 * Told that a transaction was skipped, a server with synchronous standbys
+	 * sends a keepalive for each.  That is for commits that wait for us; for
+	 * others the keepalive at the end of the WAL will do.
+	 */
+	OutputPluginUpdateProgress(ctx, !state->begun && outbox_is_sync_standby());
 	if (state->begun)
 		outbox_frame_commit(ctx, txn);
 }

@@ -259,4 +259,7 @@ extern bool outbox_split_message(const char *content, Size size,
  */
 extern void outbox_wait_visible(LogicalDecodingContext *ctx, TransactionId xid);
 
+/* Is this process a walsender that commits (may) wait for? */
+extern bool outbox_is_sync_standby(void);
+
 #endif							/* OUTBOX_DECODER_H */

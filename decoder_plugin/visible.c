@@ -57,23 +57,27 @@ is_running(OutboxState *state, TransactionId xid)
 	return TransactionIdIsInProgress(xid);
 }
 
+bool
+outbox_is_sync_standby(void)
+{
+	return MyWalSnd != NULL && MyWalSnd->sync_standby_priority > 0;
+}
+
 /*
  * If the commit may be waiting for this very walsender, waiting for the commit
  * would never end.  A reload that made us a synchronous standby is taken note
  * of here because nobody else would while we wait.
  */
 static bool
-is_sync_standby(void)
+would_wait_for_ourselves(void)
 {
-	if (MyWalSnd == NULL)
-		return false;
-	if (ConfigReloadPending)
+	if (MyWalSnd != NULL && ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		SyncRepInitConfig();
 	}
-	return MyWalSnd->sync_standby_priority > 0;
+	return outbox_is_sync_standby();
 }
 
 static void
@@ -106,7 +110,7 @@ outbox_wait_visible(LogicalDecodingContext *ctx, TransactionId xid)
 
 	for (int round = 0; is_running(state, xid); round++)
 	{
-		if (is_sync_standby())
+		if (would_wait_for_ourselves())
 		{
 			if (!state->warned_sync)
 				ereport(WARNING,

@@ -128,7 +128,7 @@ inflight_acked(struct inflight *in, uint32_t sequence, size_t octets)
 void
 inflight_durable(struct inflight *in, uint32_t sequence)
 {
-	assert(sequence - in->first < in->next - in->first);
+	assert(sequence - in->first < in->next - (in->open ? 1 : 0) - in->first);
 	for (uint32_t i = in->first; i != sequence + 1; i++)
 		at(in, i)->pending = 0;
 	advance(in);

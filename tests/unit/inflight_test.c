@@ -141,6 +141,38 @@ test_floor(void)
 }
 
 static void
+test_durable(void)
+{
+	struct inflight in = fresh(100);
+	uint32_t	a = transaction(&in, 200, 2);
+	uint32_t	b = transaction(&in, 300, 1);
+	uint32_t	c;
+
+	is_int((long long) inflight_end(&in, b), 300, "the end of one that is in flight");
+	inflight_released(&in, 10);
+	inflight_released(&in, 10);
+	inflight_released(&in, 10);
+	ok(in.events == 0 && in.octets == 0, "all is out of memory");
+	is_int((long long) in.flush, 100, "but nothing is durable");
+	ok(!inflight_settled(&in), "nor settled");
+	inflight_keepalive(&in, 350);
+	is_int((long long) in.flush, 100, "a keepalive knows the difference");
+	inflight_durable(&in, a);
+	is_int((long long) in.flush, 200, "the first is durable");
+	c = inflight_begin(&in, 400);
+	inflight_sent(&in, 10);
+	inflight_durable(&in, b);
+	is_int((long long) in.flush, 350, "the second is, and so counts the keepalive behind it");
+	ok(inflight_settled(&in) && !inflight_empty(&in), "all is settled but what is open");
+	inflight_commit(&in);
+	ok(!inflight_settled(&in), "its commit changes that");
+	inflight_released(&in, 10);
+	inflight_durable(&in, c);
+	ok(in.flush == 400 && inflight_settled(&in) && inflight_empty(&in), "until it is durable too");
+	inflight_free(&in);
+}
+
+static void
 test_full(void)
 {
 	struct inflight in;
@@ -225,6 +257,25 @@ ack_after_reset(struct inflight *in)
 }
 
 static void
+durable_open(struct inflight *in)
+{
+	inflight_durable(in, inflight_begin(in, 500));
+}
+
+static void
+durable_unknown(struct inflight *in)
+{
+	transaction(in, 500, 1);
+	inflight_durable(in, in->next);
+}
+
+static void
+release_unknown(struct inflight *in)
+{
+	inflight_released(in, 0);
+}
+
+static void
 test_promises(void)
 {
 	static const struct
@@ -240,6 +291,9 @@ test_promises(void)
 		{"ack of a transaction that isn't there", ack_unknown},
 		{"ack of more events than are out", ack_twice},
 		{"ack from before a reset", ack_after_reset},
+		{"an open transaction said to be durable", durable_open},
+		{"one that hasn't begun said to be durable", durable_unknown},
+		{"more events released than were sent", release_unknown},
 	};
 
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
@@ -273,7 +327,8 @@ struct item
 	lsn_t		lsn;
 	bool		committed;
 	uint32_t	sequence;
-	int			out;			/* events */
+	int			out;			/* events in the sink's memory */
+	bool		waiting;		/* released, but not yet durable */
 };
 
 struct model
@@ -281,7 +336,14 @@ struct model
 	struct item items[ITEMS_MAX];
 	int			n;
 	lsn_t		floor;
+	bool		grouped;		/* events are released, transactions become durable */
 };
+
+static bool
+model_durable(const struct item *item)
+{
+	return item->keepalive || (item->committed && item->out == 0 && !item->waiting);
+}
 
 static lsn_t
 model_flush(const struct model *model)
@@ -292,7 +354,7 @@ model_flush(const struct model *model)
 	{
 		const struct item *item = &model->items[i];
 
-		if (!item->keepalive && (!item->committed || item->out > 0))
+		if (!model_durable(item))
 			break;
 		if (item->lsn > flush)
 			flush = item->lsn;
@@ -320,7 +382,7 @@ model_kept(const struct model *model)
 	{
 		const struct item *item = &model->items[i];
 
-		if (!item->keepalive && (kept > 0 || !item->committed || item->out > 0))
+		if (!item->keepalive && (kept > 0 || !model_durable(item)))
 			kept++;
 	}
 	return kept;
@@ -346,13 +408,50 @@ random_out(struct random *random, const struct model *model)
 	return found;
 }
 
+/* One event has arrived. */
+static void
+arrive(struct random *random, struct inflight *in, struct model *model)
+{
+	int			i = random_out(random, model);
+
+	if (i < 0)
+		return;
+	if (model->grouped)
+		inflight_released(in, 3);
+	else
+		inflight_acked(in, model->items[i].sequence, 3);
+	model->items[i].out--;
+}
+
+/* Some transactions become durable together: the first, as many as may. */
+static void
+group(struct random *random, struct inflight *in, struct model *model)
+{
+	int			last = -1;
+
+	for (int i = 0; i < model->n; i++)
+	{
+		struct item *item = &model->items[i];
+
+		if (item->keepalive || model_durable(item))
+			continue;
+		if (!item->committed || item->out > 0 || (last >= 0 && random_once_in(random, 3)))
+			break;
+		last = i;
+	}
+	if (last < 0)
+		return;
+	inflight_durable(in, model->items[last].sequence);
+	for (int i = 0; i <= last; i++)
+		model->items[i].waiting = false;
+}
+
 /* One step of a random history on both; octets are 3 for every event. */
 static void
 step(struct random *random, struct inflight *in, struct model *model, lsn_t *lsn, int *open)
 {
 	struct item *item = &model->items[model->n];
 	lsn_t		wal_end;
-	int			i;
 
 	switch (random_below(random, 8))
 	{
@@ -377,6 +476,7 @@ step(struct random *random, struct inflight *in, struct model *model, lsn_t *lsn
 			{
 				inflight_sent(in, 3);
 				model->items[*open].out++;
+				model->items[*open].waiting = model->grouped;
 			}
 			break;
 		case 4:
@@ -390,17 +490,16 @@ step(struct random *random, struct inflight *in, struct model *model, lsn_t *lsn
 			break;
 		default:
 			/* a broker that stalls now and then */
-			i = model->n / 50 % 2 && !random_once_in(random, 12) ? -1 : random_out(random, model);
-			if (i >= 0)
-			{
-				inflight_acked(in, model->items[i].sequence, 3);
-				model->items[i].out--;
-			}
+			if (model->n / 50 % 2 && !random_once_in(random, 12))
+				break;
+			arrive(random, in, model);
+			if (model->grouped && random_once_in(random, 4))
+				group(random, in, model);
 	}
 }
 
 static void
-test_model(struct random *random, uint32_t first, const char *what)
+test_model(struct random *random, uint32_t first, bool grouped, const char *what)
 {
 	int			wrong = 0;
 	int			moves = 0;
@@ -419,6 +518,7 @@ test_model(struct random *random, uint32_t first, const char *what)
 		inflight_reset(&in, random_below(random, 1200));
 		in.first = in.next = first;
 		model.n = 0;
+		model.grouped = grouped;
 		before = model.floor = in.flush;
 		while (model.n < ITEMS_MAX - 1)
 		{
@@ -447,10 +547,13 @@ main(void)
 	test_commit();
 	test_keepalive();
 	test_floor();
+	test_durable();
 	test_full();
 	test_promises();
-	test_model(&random, 0, "from sequence 0");
-	test_model(&random, UINT32_MAX - 20, "over the end of the sequence numbers");
-	test_model(&random, UINT32_MAX - 200, "over their end, later");
+	test_model(&random, 0, false, "from sequence 0");
+	test_model(&random, UINT32_MAX - 20, false, "over the end of the sequence numbers");
+	test_model(&random, UINT32_MAX - 200, false, "over their end, later");
+	test_model(&random, 0, true, "grouped");
+	test_model(&random, UINT32_MAX - 20, true, "grouped, over the end of the sequence numbers");
 	return done_testing();
 }

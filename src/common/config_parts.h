@@ -54,7 +54,8 @@ extern enum err_class config_add_section(struct config *config,
 /* config_file.c: adds all of a file, in its order. */
 extern enum err_class config_read_file(struct config *config, const char *file,
 									   struct err *err);
-/* The same for octets in memory; file is the name for messages. */
+/* The same for octets in memory, with a NUL behind them; file is the name for
+ * messages. */
 extern enum err_class config_read_memory(struct config *config, const char *file,
 										 const char *data, size_t len,
 										 struct err *err);

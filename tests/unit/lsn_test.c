@@ -34,6 +34,7 @@ main(void)
 		"", "/", "0", "0/", "/0", "0//0", "0/0/0", " 0/0", "0/0 ", "0 /0", "-1/0", "0/+1", "0x1/0",
 		"123456789/0", "0/123456789", "g/0", "0/g", "0/0\n", "16B3748", "0\\0"
 	};
+	struct random random;
 	int			failures = 0;
 
 	ok(reads("0/0", 0), "zero");
@@ -51,10 +52,10 @@ main(void)
 		ok(!lsn_parse("0/1234", 2, &lsn), "nothing behind the length counts");
 	}
 
-	random_init();
+	random = random_start();
 	for (int i = 0; i < 20000; i++)
 	{
-		lsn_t		lsn = random_u64() >> random_below(64);
+		lsn_t		lsn = random_u64(&random) >> random_below(&random, 64);
 		char		text[32];
 
 		(void) snprintf(text, sizeof(text), "%X/%X", LSN_ARGS(lsn));

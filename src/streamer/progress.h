@@ -16,7 +16,7 @@
 #include "../common/slice.h"
 #include "replication.h"
 
-#define PROGRESS_TEXT_MAX	512
+#define PROGRESS_TEXT_MAX	1024	/* names of control characters only fit, too */
 
 struct progress
 {
@@ -37,7 +37,7 @@ struct progress
 extern void progress_topic(char *out, size_t size, const char *system, const char *slot);
 extern void progress_transactional_id(char *out, size_t size, const char *system, const char *slot);
 
-/* The record's value: a JSON object.  Returns its length. */
+/* The record's value: a JSON object.  Returns its length; 0 if a name isn't UTF-8. */
 extern size_t progress_write(const struct progress *progress, char out[PROGRESS_TEXT_MAX]);
 
 /* False: it is no such record. */

@@ -188,6 +188,8 @@ send_progress(struct sink_kafka_txn *k, struct err *err)
 
 	k->progress.lsn = k->group.end;
 	len = progress_write(&k->progress, value);
+	if (len == 0)
+		return err_set(err, ERR_CONFIG, "progress-name", "the database's name isn't UTF-8: the progress can't be written");
 	code = rd_kafka_producev(k->producer.client,
 							 RD_KAFKA_V_TOPIC(k->topic), RD_KAFKA_V_PARTITION(0),
 							 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),

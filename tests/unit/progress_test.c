@@ -1,0 +1,281 @@
+/*
+ * progress_test.c - what the progress kept in Kafka looks like, and what
+ * follows from it.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "tap.h"
+
+#include <stdlib.h>
+
+#include "progress.h"
+
+#define SYSTEM		"7300000000000000001"
+
+static const struct progress current = {
+	.system = SYSTEM, .database = "shop", .slot = "outbox", .generation = 3, .timeline = 7
+};
+
+/* on timeline 7, which came from 5 at 0/5000, which came from 1 at 0/1000 */
+static struct replication_identity
+server(lsn_t confirmed, lsn_t wal_flush)
+{
+	struct replication_identity identity = {
+		.system = SYSTEM, .database = "shop", .confirmed = confirmed, .wal_flush = wal_flush
+	};
+
+	identity.timeline.current = 7;
+	identity.timeline.npast = 2;
+	identity.timeline.past[0].id = 1;
+	identity.timeline.past[0].end = 0x1000;
+	identity.timeline.past[1].id = 5;
+	identity.timeline.past[1].end = 0x5000;
+	return identity;
+}
+
+/* in a heap copy of its exact length, so that a sanitizer sees what is read beyond it */
+static bool
+read_copy(const char *text, size_t len, struct progress *progress)
+{
+	char	   *copy = malloc(len ? len : 1);
+	bool		result;
+
+	memcpy(copy, text, len);
+	result = progress_read((struct slice) {copy, len}, progress);
+	free(copy);
+	return result;
+}
+
+/* ---------- the record ---------- */
+
+static void
+test_names(void)
+{
+	char		name[256];
+
+	progress_topic(name, sizeof(name), SYSTEM, "outbox");
+	is_str(name, "outbox.progress." SYSTEM ".outbox", "the topic's name");
+	progress_transactional_id(name, sizeof(name), SYSTEM, "outbox");
+	is_str(name, "outbox-streamer." SYSTEM ".outbox", "the transactional id");
+}
+
+static void
+test_round_trip(const char *what, const struct progress *progress)
+{
+	char		text[PROGRESS_TEXT_MAX];
+	size_t		len = progress_write(progress, text);
+	struct progress read = {.lsn = 42};
+
+	ok(len > 0 && len <= sizeof(text), "%s: it has %zu octets", what, len);
+	ok(read_copy(text, len, &read), "%s: it can be read", what);
+	is_str(read.system, progress->system, "%s: system", what);
+	is_str(read.database, progress->database, "%s: database", what);
+	is_str(read.slot, progress->slot, "%s: slot", what);
+	is_int(read.generation, progress->generation, "%s: generation", what);
+	is_int(read.timeline, progress->timeline, "%s: timeline", what);
+	ok(read.lsn == progress->lsn, "%s: position", what);
+}
+
+static void
+test_write(void)
+{
+	struct progress p = current;
+	char		text[PROGRESS_TEXT_MAX + 1];
+	size_t		len;
+
+	p.lsn = UINT64_C(0x1A000000FF);
+	len = progress_write(&p, text);
+	text[len] = '\0';
+	is_str(text, "{\"system\":\"" SYSTEM "\",\"database\":\"shop\",\"slot\":\"outbox\","
+		   "\"generation\":3,\"timeline\":7,\"lsn\":\"1A/FF\"}", "what is written");
+	test_round_trip("ordinary", &p);
+
+	/* the longest names that PostgreSQL takes, with what JSON has to escape */
+	memset(p.database, '"', sizeof(p.database) - 1);
+	memset(p.slot, 's', sizeof(p.slot) - 1);
+	memset(p.system, '9', 20);
+	p.system[20] = '\0';
+	p.generation = INT64_MAX;
+	p.timeline = UINT32_MAX;
+	p.lsn = UINT64_MAX;
+	test_round_trip("as long as it gets", &p);
+	snprintf(p.database, sizeof(p.database), "%s", "b\xC3\xBC" "cher\\ \t\x01");
+	p.lsn = LSN_INVALID + 1;
+	test_round_trip("odd characters", &p);
+	for (size_t i = 0; i + 1 < sizeof(p.database); i++)
+		p.database[i] = '\x01';
+	p.database[sizeof(p.database) - 1] = '\0';
+	test_round_trip("a name of control characters", &p);
+	strcpy(p.database, "\xE9t\xE9");
+	is_int((long long) progress_write(&p, text), 0, "a name that isn't UTF-8: nothing is written");
+}
+
+static void
+test_garbage(void)
+{
+	static const char good[] = "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\","
+		"\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}";
+	static const struct
+	{
+		const char *what;
+		const char *text;
+	}			bad[] = {
+		{"nothing", ""},
+		{"no JSON", "progress"},
+		{"an array", "[]"},
+		{"an empty object", "{}"},
+		{"no system", "{\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"no database", "{\"system\":\"1\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"no slot", "{\"system\":\"1\",\"database\":\"d\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"no generation", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"no timeline", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"lsn\":\"0/1\"}"},
+		{"no position", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1}"},
+		{"a number for a name", "{\"system\":1,\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"null for a name", "{\"system\":null,\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"text for a number", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":\"1\",\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"a real for a number", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1.5,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"timeline 0", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":0,\"lsn\":\"0/1\"}"},
+		{"a negative timeline", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":-1,\"lsn\":\"0/1\"}"},
+		{"a timeline of 33 bits", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":4294967296,\"lsn\":\"0/1\"}"},
+		{"a position that is none", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"1\"}"},
+		{"an empty position", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"\"}"},
+		{"a member twice", "{\"system\":\"1\",\"system\":\"2\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"a slot's name too long", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"a system's name too long", "{\"system\":\"11111111111111111111111111111111\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"invalid UTF-8", "{\"system\":\"1\",\"database\":\"\xC3\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"something behind it", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}{}"},
+	};
+	struct progress p;
+	int			cut = 0;
+
+	ok(read_copy(good, strlen(good), &p) && p.lsn == 1, "what the others are made of is one");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ok(!read_copy(bad[i].text, strlen(bad[i].text), &p), "no record: %s", bad[i].what);
+	for (size_t len = 0; len < strlen(good); len++)
+		cut += read_copy(good, len, &p);
+	is_int(cut, 0, "no record: cut short anywhere");
+	ok(!progress_read((struct slice) {NULL, 0}, &p), "no record: a tombstone");
+	ok(read_copy("{\"more\":true,\"lsn\":\"0/2\",\"timeline\":1,\"generation\":1,\"slot\":\"s\",\"database\":\"d\",\"system\":\"1\"}",
+				 strlen("{\"more\":true,\"lsn\":\"0/2\",\"timeline\":1,\"generation\":1,\"slot\":\"s\",\"database\":\"d\",\"system\":\"1\"}"), &p) &&
+	   p.lsn == 2, "other order and a later version's members are no harm");
+}
+
+/* ---------- what follows ---------- */
+
+static struct progress
+at(uint32_t timeline, lsn_t lsn)
+{
+	struct progress p = current;
+
+	p.timeline = timeline;
+	p.lsn = lsn;
+	return p;
+}
+
+static void
+goes_on(const char *what, const struct progress *found, lsn_t confirmed, lsn_t wal_flush, lsn_t expected)
+{
+	struct replication_identity identity = server(confirmed, wal_flush);
+	struct err	err = {0};
+	lsn_t		resume = 42;
+
+	is_int(progress_judge(&current, &identity, found, &resume, &err), ERR_NONE, "%s", what);
+	ok(resume == expected, "%s: from %llX", what, (unsigned long long) expected);
+}
+
+static void
+refuses(const char *what, struct progress found, lsn_t confirmed, lsn_t wal_flush, const char *code)
+{
+	struct replication_identity identity = server(confirmed, wal_flush);
+	struct err	err = {0};
+	lsn_t		resume = 42;
+
+	is_int(progress_judge(&current, &identity, &found, &resume, &err), ERR_FATAL, "%s", what);
+	is_str(err.code, code, "%s: the code", what);
+	ok(err.message[0] && err.hint[0], "%s: a reason and a hint", what);
+}
+
+static void
+test_positions(void)
+{
+	struct progress found;
+
+	goes_on("first start", NULL, 0x6000, 0x9000, 0x6000);
+	found = at(7, 0x6000);
+	goes_on("progress and slot are equal", &found, 0x6000, 0x9000, 0x6000);
+	found = at(7, 0x7000);
+	goes_on("the slot is behind", &found, 0x6000, 0x9000, 0x7000);
+	found = at(7, 0x9000);
+	goes_on("progress is at the server's end", &found, 0x6000, 0x9000, 0x9000);
+	found = at(7, 0x9000);
+	goes_on("all three are equal", &found, 0x9000, 0x9000, 0x9000);
+
+	refuses("one octet behind the slot", at(7, 0x5FFF), 0x6000, 0x9000, "progress-behind");
+	refuses("one octet ahead of the server", at(7, 0x9001), 0x6000, 0x9000, "progress-ahead");
+}
+
+static void
+test_identity(void)
+{
+	struct progress found;
+
+	found = at(7, 0x7000);
+	strcpy(found.system, "7300000000000000002");
+	refuses("another system", found, 0x6000, 0x9000, "progress-foreign");
+	found = at(7, 0x7000);
+	strcpy(found.database, "Shop");
+	refuses("another database", found, 0x6000, 0x9000, "progress-foreign");
+	found = at(7, 0x7000);
+	strcpy(found.slot, "outbox2");
+	refuses("another slot", found, 0x6000, 0x9000, "progress-foreign");
+
+	found = at(7, 0x5000);
+	found.generation = 2;
+	goes_on("an earlier generation, behind the slot", &found, 0x6000, 0x9000, 0x6000);
+	found.lsn = 0x8000;
+	goes_on("an earlier generation, ahead of the slot", &found, 0x6000, 0x9000, 0x6000);
+	found.lsn = 0xA000;
+	goes_on("an earlier generation, ahead of the server", &found, 0x6000, 0x9000, 0x6000);
+	found.timeline = 6;
+	goes_on("an earlier generation, on no ancestor", &found, 0x6000, 0x9000, 0x6000);
+	found = at(7, 0x7000);
+	found.generation = 4;
+	refuses("a later generation", found, 0x6000, 0x9000, "progress-generation");
+	strcpy(found.system, "7300000000000000002");
+	refuses("a later generation of another system", found, 0x6000, 0x9000, "progress-foreign");
+}
+
+static void
+test_timelines(void)
+{
+	struct progress found;
+
+	found = at(5, 0x4000);
+	goes_on("an ancestor, below the switch", &found, 0x3000, 0x9000, 0x4000);
+	found = at(5, 0x5000);
+	goes_on("an ancestor, at the switch", &found, 0x3000, 0x9000, 0x5000);
+	found = at(5, 0x5001);
+	goes_on("an ancestor, above the switch: only up to it", &found, 0x3000, 0x9000, 0x5000);
+	found = at(5, 0xF000);
+	goes_on("an ancestor, above what there is now: only up to the switch", &found, 0x3000, 0x9000, 0x5000);
+	found = at(1, 0x2000);
+	goes_on("an ancestor's ancestor: its own switch counts", &found, 0x0800, 0x9000, 0x1000);
+
+	refuses("an ancestor, behind the slot", at(5, 0x4000), 0x4001, 0x9000, "progress-behind");
+	refuses("an ancestor, cut at the switch, and so behind the slot", at(5, 0x8000), 0x5001, 0x9000, "progress-behind");
+	refuses("a timeline that was left out", at(6, 0x7000), 0x6000, 0x9000, "progress-timeline");
+	refuses("a later timeline", at(8, 0x7000), 0x6000, 0x9000, "progress-timeline");
+}
+
+int
+main(void)
+{
+	test_names();
+	test_write();
+	test_garbage();
+	test_positions();
+	test_identity();
+	test_timelines();
+	return done_testing();
+}

@@ -252,12 +252,15 @@ summarize(struct attempt_summary *s, const char *message)
 }
 
 static const char *
-connect_hint(const char *sqlstate)
+connect_hint(const char *sqlstate, const char *text)
 {
 	if (strncmp(sqlstate, "28P01", 5) == 0)
 		return "check user and password of postgres.dsn (or postgres.dsn_file, PGPASSWORD, ~/.pgpass)";
+	/* a file's name, so the same in every language */
+	if (strncmp(sqlstate, "28", 2) == 0 && strstr(text, "pg_hba.conf") != NULL)
+		return "add a line for this user, host and database to pg_hba.conf, and reload; the streamer's replication connection needs a line that names its database, not \"replication\"";
 	if (strncmp(sqlstate, "28", 2) == 0)
-		return "check user, password and pg_hba.conf: the streamer connects to its database, with replication=database (the line names the database, not \"replication\")";
+		return "check user and password of postgres.dsn, and the method that pg_hba.conf asks for";
 	if (strncmp(sqlstate, "3D", 2) == 0)
 		return "check dbname in postgres.dsn";
 	if (strcmp(sqlstate, "42501") == 0)
@@ -266,6 +269,8 @@ connect_hint(const char *sqlstate)
 		return "connect to the server itself, not through a pooler";
 	if (strcmp(sqlstate, "53300") == 0)
 		return "raise max_connections and max_wal_senders, or end other connections";
+	if (sqlstate[0] == '\0')
+		return "check host and port of postgres.dsn, the server's listen_addresses, and firewalls between";
 	return "";
 }
 
@@ -281,17 +286,17 @@ pg_connect_failure(const PGconn *conn, struct err *err)
 	if (s.attempts > 0 && s.refused == s.attempts)
 	{
 		(void) err_set(err, ERR_CONFIG, "login-refused", "%s", s.text);
-		return err_hint(err, "%s", connect_hint(s.sqlstate));
+		return err_hint(err, "%s", connect_hint(s.sqlstate, s.text));
 	}
 	if (PQconnectionNeedsPassword(conn))
 	{
 		(void) err_set(err, ERR_CONFIG, "login-refused", "%s", s.text);
-		return err_hint(err, "%s", connect_hint("28P01"));
+		return err_hint(err, "%s", connect_hint("28P01", ""));
 	}
 	/* 57P03: it starts up or shuts down */
 	(void) err_set(err, ERR_RETRY, strcmp(s.sqlstate, "57P03") == 0 ? "postgres-not-ready" : "postgres-unreachable",
 				   "%s", s.text[0] != '\0' ? s.text : "no answer from PostgreSQL");
-	return err_hint(err, "%s", connect_hint(s.sqlstate));
+	return err_hint(err, "%s", connect_hint(s.sqlstate, s.text));
 }
 
 /* ---- connecting and waiting ---- */

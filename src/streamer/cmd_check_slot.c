@@ -187,8 +187,13 @@ check_slot(struct check *check)
 {
 	struct err	err = {0};
 	PGresult   *res;
-	char	   *slot = check_literal(check, check->settings->slot);
+	char	   *slot;
 
+	/* first, so that "check --sql" allows the plugin before it makes a slot */
+	if (check->nfail == 0 || check->superuser || check->replication)
+		check_plugin(check);
+
+	slot = check_literal(check, check->settings->slot);
 	res = check_query(check, "looking at the slot", &err, SLOT_INFO_QUERY "%s", slot);
 	PQfreemem(slot);
 	if (res == NULL)
@@ -198,6 +203,4 @@ check_slot(struct check *check)
 	else
 		report_slot(check, res);
 	PQclear(res);
-	if (check->nfail == 0 || check->superuser || check->replication)
-		check_plugin(check);
 }

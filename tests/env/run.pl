@@ -82,21 +82,19 @@ sub end_recorded
 		open my $fh, '<', $file or POSIX::_exit(0);
 		while (my $line = <$fh>)
 		{
-			push @records, [ $1, $2 ] if $line =~ /^(\d+) (\d+) /;
+			push @records, [ $1, $2, $3 ] if $line =~ /^(\d+) (\d+) (\S+)/;
 		}
 		close $fh;
 		my $left = sub { return grep { start_time($_->[0]) == $_->[1] } @records; };
-		# QUIT is a postmaster's immediate shutdown; KILL would orphan its children
-		foreach my $signal (qw(CONT QUIT TERM KILL))
+		# a postmaster ends its children when it gets QUIT; killed, it would orphan them
+		kill 'CONT', $_->[0] foreach $left->();
+		kill $_->[2] eq 'postgres' ? 'QUIT' : 'KILL', $_->[0] foreach $left->();
+		foreach my $try (1 .. 200)
 		{
-			kill $signal, $_->[0] foreach $left->();
-			next if $signal eq 'CONT';
-			foreach my $try (1 .. ($signal eq 'QUIT' ? 60 : 20))
-			{
-				last if !$left->();
-				select undef, undef, undef, 0.05;
-			}
+			last if !$left->();
+			select undef, undef, undef, 0.02;
 		}
+		kill 'KILL', $_->[0] foreach $left->();
 		POSIX::_exit(0);
 	}
 	waitpid $child, 0;
@@ -185,6 +183,8 @@ defined $command or finish(1);
 if ($command == 0)
 {
 	become_user();
+	# whoever started us in the background has had INT ignored
+	$SIG{$_} = 'DEFAULT' foreach qw(INT TERM HUP QUIT PIPE);
 	chdir $work or die "$work: $!";
 	umask 022;
 	exec { $ARGV[0] } @ARGV or do

@@ -216,29 +216,6 @@ sub wait_for_log
 	return $self->log_size;
 }
 
-# end_recorded(FILE): ends what a killed run has left behind.
-sub end_recorded
-{
-	my ($file) = @_;
-	my @left;
-	open my $fh, '<', $file or return 0;
-	while (my $line = <$fh>)
-	{
-		next unless $line =~ /^(\d+) (\d+) /;
-		push @left, [ $1, $2 ] if (start_time($1) // -1) == $2;
-	}
-	close $fh;
-	# a postmaster ends its children only when it may still run for a moment
-	foreach my $signal (qw(CONT QUIT KILL))
-	{
-		kill $signal, $_->[0] foreach grep { (start_time($_->[0]) // -1) == $_->[1] } @left;
-		next if $signal eq 'CONT';
-		last
-		  if wait_for(sub { !grep { (start_time($_->[0]) // -1) == $_->[1] } @left }, 3);
-	}
-	return scalar @left;
-}
-
 END
 {
 	my $status = $?;

@@ -498,8 +498,10 @@ SELECT s.database,
     s.active_pid,
     s.restart_lsn,
     s.confirmed_flush_lsn,
-    GREATEST(pg_wal_lsn_diff(w.lsn, s.restart_lsn), 0)::bigint AS retained_bytes,
-    GREATEST(pg_wal_lsn_diff(w.lsn, s.confirmed_flush_lsn), 0)::bigint AS unconfirmed_bytes,
+    CASE WHEN s.restart_lsn >= w.lsn OR s.restart_lsn IS NULL THEN 0
+         ELSE pg_wal_lsn_diff(w.lsn, s.restart_lsn) END::bigint AS retained_bytes,
+    CASE WHEN s.confirmed_flush_lsn >= w.lsn THEN 0
+         ELSE pg_wal_lsn_diff(w.lsn, s.confirmed_flush_lsn) END::bigint AS unconfirmed_bytes,
     s.wal_status,
     s.safe_wal_size,
     GREATEST(
@@ -532,7 +534,7 @@ COMMENT ON COLUMN outbox.status.active IS 'A streamer reads it at this moment.';
 COMMENT ON COLUMN outbox.status.active_pid IS 'The server process that sends to the streamer; NULL if inactive.';
 COMMENT ON COLUMN outbox.status.restart_lsn IS 'WAL from here on is kept for the slot; NULL if it is lost.';
 COMMENT ON COLUMN outbox.status.confirmed_flush_lsn IS 'Everything that committed before is durable elsewhere.';
-COMMENT ON COLUMN outbox.status.retained_bytes IS 'WAL that is kept for the slot, in octets; a long transaction anywhere in the server adds to it.';
+COMMENT ON COLUMN outbox.status.retained_bytes IS 'WAL that is kept for the slot, in octets, 0 if the slot is lost; a long transaction anywhere in the server adds to it.';
 COMMENT ON COLUMN outbox.status.unconfirmed_bytes IS 'WAL written since the confirmed position, in octets, of all databases: the slot''s lag.';
 COMMENT ON COLUMN outbox.status.wal_status IS 'reserved, extended, unreserved or lost, as in pg_replication_slots.';
 COMMENT ON COLUMN outbox.status.safe_wal_size IS 'Octets that may still be written before the slot can be lost; NULL without max_slot_wal_keep_size.';

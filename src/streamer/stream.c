@@ -15,7 +15,6 @@
  */
 #include "stream.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +186,10 @@ connection_lost(struct stream *s, const struct err *err)
 {
 	s->decoding = s->held = s->skipping = false;
 	if (s->phase != PHASE_STREAM)
+	{
+		replication_close(s->session.replication);
 		return;
+	}
 	/* whoever takes the slot next may be somebody else: begin at the beginning */
 	if (s->settings.delivery == DELIVERY_EXACTLY_ONCE && s->sink_started)
 		forget_inflight(s, s->inflight.flush);
@@ -202,6 +204,29 @@ connection_lost(struct stream *s, const struct err *err)
 	}
 	else
 		session_lost(&s->session, s->now, err);
+}
+
+/*
+ * An event can't be delivered by anybody: policy stop.  Transactions that share
+ * a Kafka transaction with it could not be committed; so they are sent again
+ * first, each in one of its own.
+ */
+static void
+undeliverable(struct stream *s, const struct err *err)
+{
+	struct err	again = {0};
+
+	if (s->settings.delivery == DELIVERY_AT_LEAST_ONCE || inflight_settled(&s->inflight) ||
+		s->phase != PHASE_STREAM)
+	{
+		drain(s, err);
+		return;
+	}
+	isolation_suspect(&s->isolation, "", s->inflight.newest);
+	log_err(LOG_LEVEL_WARNING, err);
+	err_set(&again, ERR_RETRY, "isolating", "sending what is in flight again, transactions one by one");
+	forget_inflight(s, s->inflight.flush);
+	connection_lost(s, &again);
 }
 
 /* The sink can't go on, or an event was refused. */
@@ -220,11 +245,15 @@ sink_failed(struct stream *s, struct err *err)
 		err_set(err, ERR_RETRY, "isolating", "sending what is in flight again, messages of topic \"%s\" one by one",
 				rejection->topic);
 	}
+	if (err->class == ERR_DATA)
+	{
+		undeliverable(s, err);
+		return;
+	}
 	if (err->class != ERR_RETRY || s->phase != PHASE_STREAM)
 	{
 		drain(s, err);
-		if (err->class != ERR_DATA)
-			s->phase_until = s->now;	/* nothing more will arrive */
+		s->phase_until = s->now;	/* nothing more will arrive */
 		return;
 	}
 	forget_inflight(s, s->inflight.flush);
@@ -241,10 +270,19 @@ is_full(const struct stream *s)
 		s->inflight.octets >= (uint64_t) s->settings.max_inflight_bytes;
 }
 
+/* Whether data is wanted at all.  A clean stop completes the open transaction:
+ * it couldn't be confirmed otherwise, and would be sent again. */
+static bool
+is_reading(const struct stream *s)
+{
+	return s->phase == PHASE_STREAM ||
+		(s->phase == PHASE_DRAIN && s->inflight.open && !s->result.class);
+}
+
 static bool
 is_blocked(const struct stream *s)
 {
-	return s->phase != PHASE_STREAM || s->held || !s->sink->ready || is_full(s);
+	return !is_reading(s) || s->held || !s->sink->ready || is_full(s);
 }
 
 /* Gives the held message to the sink.  False: not now. */
@@ -322,7 +360,7 @@ take_event(struct stream *s)
 	{
 		err_hint(&err, "correct what writes such events; this one can be passed over by advancing the slot (pg_replication_slot_advance) to %X/%X",
 				 LSN_ARGS(s->decoder.transaction.lsn));
-		drain(s, &err);
+		undeliverable(s, &err);
 		return;
 	}
 	s->held = true;
@@ -339,7 +377,7 @@ take_commit(struct stream *s)
 	inflight_commit(&s->inflight);
 	if (s->sink->ops->commit &&
 		s->sink->ops->commit(s->sink, s->sequence, s->inflight.newest,
-							 isolation_is_active(&s->isolation), &err))
+							 s->phase != PHASE_STREAM || isolation_is_active(&s->isolation), &err))
 		sink_failed(s, &err);
 }
 
@@ -474,21 +512,23 @@ pump(struct stream *s)
 {
 	for (int i = 0; i < TURN_MAX; i++)
 	{
-		if (s->phase == PHASE_STREAM && s->held)
+		if (!replication_is_streaming(s->session.replication) || s->phase == PHASE_FINISH)
+		{
+			if (s->phase == PHASE_DRAIN || !receive(s))
+				return false;
+		}
+		else if (!is_reading(s))
+			return false;
+		else if (s->held)
 		{
 			if (!hand_over(s))
 				return false;
 		}
-		else if (s->phase == PHASE_STREAM && replication_is_streaming(s->session.replication))
-		{
-			if (!s->sink->ready || is_full(s))
-				return false;
-			if (s->decoding)
-				take_item(s);
-			else if (!receive(s))
-				return false;
-		}
-		else if (s->phase == PHASE_DRAIN || !receive(s))
+		else if (is_blocked(s))
+			return false;
+		else if (s->decoding)
+			take_item(s);
+		else if (!receive(s))
 			return false;
 	}
 	return true;
@@ -557,6 +597,22 @@ step_watchdog(struct stream *s)
 	s->watchdog_at = s->now + s->watchdog_interval;
 }
 
+/* What poll() found at the server's socket. */
+static void
+step_socket(struct stream *s, short revents)
+{
+	struct err	err = {0};
+
+	replication_ready(s->session.replication, revents);
+	/* nobody reads while blocked, so nobody else would notice */
+	if (is_blocked(s) && (revents & (POLLHUP | POLLERR)) &&
+		replication_is_streaming(s->session.replication))
+	{
+		err_set(&err, ERR_RETRY, "connection-lost", "PostgreSQL has closed the connection");
+		connection_lost(s, &err);
+	}
+}
+
 /* What has come in or is due at the sink. */
 static void
 step_sink(struct stream *s)
@@ -611,8 +667,9 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		replication_poll(s->session.replication, !is_blocked(s), &fds[REPLICATION]);
 		s->sink->ops->poll(s->sink, &fds[SINK]);
 		server_probe_poll(&s->session.probe, &fds[PROBE]);
-		if (poll(fds, DESCRIPTORS, timeout(s, more)) < 0 && errno != EINTR)
-			abort();			/* EFAULT, EINVAL, ENOMEM */
+		if (poll(fds, DESCRIPTORS, timeout(s, more)) < 0)
+			for (int i = 0; i < DESCRIPTORS; i++)
+				fds[i].revents = 0; /* EINTR, or short of memory */
 		s->now = clock_now();
 		s->wall = clock_wall();
 
@@ -621,7 +678,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		step_sink(s);
 		if (fds[PROBE].revents && s->session.probe.conn)
 			session_probe_ready(&s->session, s->now);
-		replication_ready(s->session.replication, fds[REPLICATION].revents);
+		step_socket(s, fds[REPLICATION].revents);
 		more = pump(s);
 		step_session(s);
 		step_phase(s);

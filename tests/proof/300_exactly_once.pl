@@ -1,0 +1,8 @@
+# 300_exactly_once.pl - tests/e2e/300_exactly_once.pl at full size.
+# Copyright (c) 2026, pg_outbox contributors
+# SPDX-License-Identifier: PostgreSQL
+
+use strict;
+use warnings FATAL => 'all';
+
+do './tests/e2e/300_exactly_once.pl' or die $@ || $!;

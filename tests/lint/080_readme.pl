@@ -1,0 +1,84 @@
+# 080_readme.pl - the top-level README says what the code says: keys, codes, files.
+#
+# What is between its markers "begin: outbox-streamer ..." and "end" is that command's
+# output; "perl -Itests/lib tests/lint/080_readme.pl --write" brings it up to date.
+#
+# Copyright (c) 2026, pg_outbox contributors
+# SPDX-License-Identifier: PostgreSQL
+
+use strict;
+use warnings FATAL => 'all';
+
+use PgOutbox::Lint qw(tracked slurp);
+use Test::More;
+
+my $readme = slurp('README.md');
+
+# ---- generated blocks
+
+sub output_of
+{
+	my (@args) = @_;
+	open my $fh, '-|', 'build/bin/outbox-streamer', @args or die "build/bin/outbox-streamer: $!";
+	local $/;
+	my $out = <$fh>;
+	close $fh or die "outbox-streamer @args: exit status $?";
+	return $out;
+}
+
+my $fresh = $readme =~ s{(<!-- begin: outbox-streamer (.*?) \(.*?\) -->\n).*?(<!-- end -->)}{
+	$1 . output_of(split ' ', $2) . $3}gesr;
+if (($ARGV[0] // '') eq '--write')
+{
+	open my $fh, '>:raw', 'README.md' or die "README.md: $!";
+	print $fh $fresh;
+	close $fh or die "README.md: $!";
+	exit 0;
+}
+ok($readme =~ /<!-- begin: outbox-streamer config reference /, 'README.md has the reference of the configuration');
+ok($fresh eq $readme, 'what is generated in README.md is up to date')
+  or diag('perl -Itests/lib tests/lint/080_readme.pl --write');
+
+# ---- every code stands in the table of errors, and no other
+
+my ($table) = $readme =~ /^## Errors$(.*?)^## /ms;
+my %listed = map { $_ => 1 } $table =~ /`([a-z0-9]+(?:-[a-z0-9]+)*)`/g;
+delete @listed{qw(check)};
+
+# what else has the form of a code
+my %other = map { $_ => 1 } qw(at-least-once outbox-streamer read-write);
+my %used;
+foreach my $file (grep { m{^src/(?:common|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
+{
+	foreach my $line (grep { !/_argument\b/ } split /\n/, slurp($file))
+	{
+		$used{$1} //= $file while $line =~ /"([a-z0-9]+(?:-[a-z0-9]+)+)"/g;
+		$used{$1} //= $file while $line =~ /\bERR_[A-Z]+, "([a-z0-9]+)"/g;
+	}
+}
+delete @used{ keys %other };
+foreach my $code (sort keys %used)
+{
+	ok($listed{$code}, "$used{$code}: $code is in README.md");
+}
+my @gone = grep { !$used{$_} } sort keys %listed;
+ok(!@gone, 'README.md lists no code that nothing uses') or diag("@gone");
+
+# ---- what it refers to is there
+
+my %exists = map { $_ => 1 } tracked();
+foreach my $link (sort { $a cmp $b } $readme =~ /\]\(([^)#:]+)\)/g)
+{
+	ok($exists{$link}, "link to $link");
+}
+while ($readme =~ /`make check SUITE=(\w+)(?: TESTS=(?:"([^"]+)"|(\w+)))?`/g)
+{
+	my ($suite, @tests) = ($1, split ' ', $2 // $3 // '');
+	ok((grep { m{^tests/$suite/} } keys %exists) > 0, "suite $suite");
+	foreach my $test (@tests)
+	{
+		ok((grep { m{^tests/$suite/${test}(?:_test)?\.\w+$} } keys %exists) > 0, "suite $suite, test $test");
+	}
+}
+
+done_testing();

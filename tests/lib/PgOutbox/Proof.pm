@@ -11,7 +11,7 @@ use Exporter qw(import);
 use JSON::PP;
 use Test::More;
 
-our @EXPORT_OK = qw(result seed full_size);
+our @EXPORT_OK = qw(result seed full_size sized);
 
 my @results;
 
@@ -19,6 +19,13 @@ my @results;
 sub full_size
 {
 	return defined $ENV{PGOB_PROOF};
+}
+
+# sized(SMALL, FULL): the one for make check, or the one for make proof.
+sub sized
+{
+	my ($small, $full) = @_;
+	return full_size() ? $full : $small;
 }
 
 # seed(): of this run's randomness, from SEED or new; printed, and set for rand().
@@ -36,7 +43,7 @@ sub seed
 sub result
 {
 	my ($name, $counts, %more) = @_;
-	note("$name: " . join ', ', map { "$_ $counts->{$_}" } sort keys %$counts);
+	note("$name: " . join ', ', map { "$_ " . (ref $counts->{$_} ? "@{$counts->{$_}}" : $counts->{$_}) } sort keys %$counts);
 	push @results, { name => $name, counts => $counts, %more };
 	if (full_size())
 	{

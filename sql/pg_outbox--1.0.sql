@@ -70,7 +70,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 1000000::bigint;
 
 COMMENT ON FUNCTION outbox.max_event_bytes() IS
-'Largest event in octets: payload, key, headers and all other fields together, in UTF-8. Change it with outbox.set_max_event_bytes().';
+'Largest event in octets, as Kafka''s message.max.bytes counts: payload, key, headers and all other fields together, in UTF-8, and 512 for what is added on the way. Change it with outbox.set_max_event_bytes().';
 
 CREATE FUNCTION outbox.apply_setting()
 RETURNS trigger
@@ -131,7 +131,7 @@ END
 $$;
 
 COMMENT ON FUNCTION outbox.set_max_event_bytes(bigint) IS
-'Sets the largest event in octets for rows and messages written from now on; NULL sets the default of 1000000. Topic, brokers and streamer must allow as much.';
+'Sets the largest event in octets for rows and messages written from now on; NULL sets the default of 1000000, which is also message.max.bytes of the Kafka client. Topic, brokers and streamer must allow as much.';
 
 
 /* ---- what can be sent ---- */
@@ -166,6 +166,8 @@ DECLARE
     -- the streamer's limits: members and depth of headers, escaped fields of a head
     max_headers CONSTANT pg_catalog.int4 := 64;
     max_head_octets CONSTANT pg_catalog.int4 := 1000000;
+    -- what the streamer and Kafka's format add to a message: id, position, lengths
+    added_octets CONSTANT pg_catalog.int4 := 512;
     field_octets pg_catalog.int4;
     octets pg_catalog.int8;
     code pg_catalog.text := 'check_violation';
@@ -258,7 +260,7 @@ BEGIN
         octets := field_octets::pg_catalog.int8 OPERATOR(pg_catalog.+) COALESCE(
             payload_octets,
             pg_catalog.octet_length(pg_catalog.convert_to(payload::pg_catalog.text, 'UTF8')),
-            0);
+            0) OPERATOR(pg_catalog.+) added_octets;
 
         IF octets OPERATOR(pg_catalog.>) outbox.max_event_bytes() THEN
             code := 'program_limit_exceeded';

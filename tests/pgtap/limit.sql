@@ -10,13 +10,14 @@
 BEGIN;
 SELECT plan(34);
 
+-- order42t has 8 octets, a JSON string 2 more, and 512 are added on the way
 CREATE FUNCTION pg_temp.fits(octets int) RETURNS text LANGUAGE sql AS $$
 SELECT coalesce((pg_temp.attempt(format('INSERT INTO outbox.event (aggregatetype, aggregateid, type, payload)
-            VALUES (''order'', ''42'', ''t'', to_jsonb(repeat(''x'', %s)))', octets - 10))).state, 'fits')
+            VALUES (''order'', ''42'', ''t'', to_jsonb(repeat(''x'', %s)))', octets - 522))).state, 'fits')
     || ' ' || coalesce((pg_temp.attempt(format('SELECT outbox.emit(''order'', ''42'', ''t'', to_jsonb(repeat(''x'', %s)))',
-            octets - 10))).state, 'fits')
+            octets - 522))).state, 'fits')
     || ' ' || coalesce((pg_temp.attempt(format('SELECT outbox.emit_message(''order'', ''42'', ''t'', repeat(''x'', %s))',
-            octets - 8))).state, 'fits')
+            octets - 520))).state, 'fits')
 $$;
 
 SELECT is(outbox.max_event_bytes(), 1000000::bigint, 'by default 1000000');

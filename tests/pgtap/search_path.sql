@@ -116,7 +116,7 @@ SELECT is(pg_temp.led_astray($$SELECT outbox.emit('a b', '1', 't')$$), 'aggregat
 SELECT is(pg_temp.led_astray($$SELECT outbox.emit('o', '1', pg_catalog.repeat('t', 256))$$), 'type is longer than 255 characters', 'of length');
 SELECT is(pg_temp.led_astray($$SELECT outbox.emit('o', '1', 't', headers => '[]')$$), 'headers must be a JSON object, not array', 'of headers');
 SELECT is(pg_temp.led_astray($$SELECT outbox.emit('o', '1', 't', key => pg_catalog.repeat('k', 1000000))$$),
-          'an event of 1000003 octets is larger than the limit of 1000000', 'of size');
+          'an event of 1000515 octets is larger than the limit of 1000000', 'of size');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -76,6 +76,17 @@ sub start
 	return $ok;
 }
 
+# kill9(): as in the base class, and it is gone when this returns; its children notice
+# a moment later.
+sub kill9
+{
+	my ($self) = @_;
+	my $pid = $self->{_pid};
+	$self->SUPER::kill9;
+	wait_for(sub { !kill 0, $pid }, 10, step => 0.005) if defined $pid;
+	return;
+}
+
 sub pid { return $_[0]{_pid}; }
 
 # dsn(DATABASE, KEY => VALUE, ...): a connection string over TCP, as users have it.

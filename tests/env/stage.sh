@@ -45,6 +45,7 @@ case $what in
         ;;
 esac
 
+[ -x build/bin/outbox-streamer ] || echo "building extension, output plugin and streamer"
 build env -u TESTS -u MAKEFLAGS -u MAKELEVEL make -j2 -C src
 build env -u TESTS -u MAKEFLAGS -u MAKELEVEL make -C tests/tools
 [ ! -e "tests/$what/Makefile" ] || build env -u TESTS -u MAKEFLAGS -u MAKELEVEL make -C "tests/$what"

@@ -171,12 +171,12 @@ put_string(Writer *w, const char *text, Size len)
 static OutboxResult
 put_numeric(Writer *w, const char *data, Size size)
 {
-	uint32		header;
+	varattrib_4b header = {{0}};	/* aligned, as the data may not be */
 	Size		space;
 
 	if (size < VARHDRSZ)
 		return OUTBOX_BAD_TYPE;
-	header = load_word(data);
+	header.va_4byte.va_header = load_word(data);
 	if (VARSIZE(&header) < VARHDRSZ || VARSIZE(&header) > size)
 		return OUTBOX_BAD_TYPE;
 	size = VARSIZE(&header) - VARHDRSZ;

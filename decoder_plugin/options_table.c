@@ -22,7 +22,7 @@ typedef struct Reader
 } Reader;
 
 static const char *const member_names[] = {
-#define OUTBOX_MEMBER_NAME(symbol, text) [OUTBOX_WIRE_##symbol] = text,
+#define OUTBOX_MEMBER_NAME(symbol, text) [OUTBOX_WIRE_##symbol] = (text),
 	OUTBOX_WIRE_MEMBERS(OUTBOX_MEMBER_NAME)
 #undef OUTBOX_MEMBER_NAME
 };

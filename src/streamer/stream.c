@@ -36,6 +36,9 @@
 /* Events and messages taken before the other descriptors get their turn. */
 #define TURN_MAX			2000
 
+/* How long what is in flight beside a refused message may take to arrive. */
+#define REFUSED_DRAIN_MS	500
+
 /* How long the server may take to answer CopyDone. */
 #define FINISH_TIMEOUT_MS	2000
 
@@ -248,6 +251,9 @@ sink_failed(struct stream *s, struct err *err)
 	if (err->class == ERR_DATA)
 	{
 		undeliverable(s, err);
+		/* the refused one will never be acknowledged; others may, in a moment */
+		if (s->phase == PHASE_DRAIN && s->phase_until > s->now + REFUSED_DRAIN_MS)
+			s->phase_until = s->now + (s->inflight.events > 1 ? REFUSED_DRAIN_MS : 0);
 		return;
 	}
 	if (err->class != ERR_RETRY || s->phase != PHASE_STREAM)

@@ -17,14 +17,14 @@
 /* longest content of a key_file: certificates may come as such */
 #define MAX_SECRET	(64 * 1024)
 
-static bool
-is_repeated(const struct config_program *program, const char *section)
+bool
+config_is_repeated(const struct config_program *program, const char *section)
 {
 	return program->repeated != NULL && strcmp(program->repeated, section) == 0;
 }
 
-static bool
-is_free(const struct config_program *program, const char *section)
+bool
+config_is_free(const struct config_program *program, const char *section)
 {
 	for (const struct config_key *k = program->keys; k->section != NULL; k++)
 	{
@@ -34,8 +34,8 @@ is_free(const struct config_program *program, const char *section)
 	return false;
 }
 
-static bool
-has_section(const struct config_program *program, const char *section)
+bool
+config_has_section(const struct config_program *program, const char *section)
 {
 	for (const struct config_key *k = program->keys; k->section != NULL; k++)
 	{
@@ -264,9 +264,9 @@ check_section(const struct config *config, const struct config_given *given, str
 {
 	bool		named = given->name[0] != '\0';
 
-	if (!has_section(config->program, given->section))
+	if (!config_has_section(config->program, given->section))
 		return unknown_section(config, given, err);
-	if (is_repeated(config->program, given->section) == named)
+	if (config_is_repeated(config->program, given->section) == named)
 		return ERR_NONE;
 	(void) err_set(err, ERR_CONFIG, "config-unknown", "%s: section [%s] %s a name",
 				   given->where, given->section, named ? "has no" : "needs");
@@ -282,7 +282,7 @@ describe_key(const struct config_program *program, const struct config_given *gi
 	if (given->key[0] == '\0' || strcmp(given->key, "*") == 0)
 		return NULL;
 	desc = find_key(program, given->section, given->key);
-	if (desc == NULL && is_free(program, given->section))
+	if (desc == NULL && config_is_free(program, given->section))
 		desc = find_key(program, given->section, "*");
 	return desc;
 }
@@ -351,147 +351,6 @@ config_split_section(const struct config_program *program, char *heading,
 	return true;
 }
 
-/* ---- environment and options ---- */
-
-static bool
-starts_with(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/*
- * Kubernetes sets variables for every Service of the namespace: one that is
- * called outbox-kafka gives OUTBOX_KAFKA_SERVICE_HOST, OUTBOX_KAFKA_PORT and so
- * on.  They're not meant for us.
- */
-static bool
-is_service_link(const char *key, const char *value)
-{
-	return strcmp(key, "service_host") == 0 || starts_with(key, "service_port") ||
-		(starts_with(key, "port_") && isdigit((unsigned char) key[5])) ||
-		starts_with(value, "tcp://") || starts_with(value, "udp://") ||
-		starts_with(value, "sctp://");
-}
-
-/* One variable; those of other sections than ours are somebody else's. */
-static enum err_class
-add_variable(struct config *config, const char *variable, struct err *err)
-{
-	const struct config_program *program = config->program;
-	struct config_given given = {.source = CONFIG_FROM_ENVIRONMENT, .name = ""};
-	const char *equals = strchr(variable, '=');
-	size_t		prefix = strlen(program->env_prefix) + 1;
-	char		name[128];
-	char		where[160];
-	char	   *key;
-
-	if (equals == NULL || (size_t) (equals - variable) >= sizeof(name))
-		return ERR_NONE;
-	(void) snprintf(where, sizeof(where), "environment %.*s", (int) (equals - variable), variable);
-	(void) snprintf(name, sizeof(name), "%.*s", (int) (equals - variable - (ptrdiff_t) prefix), variable + prefix);
-	for (char *p = name; *p != '\0'; p++)
-		*p = (char) tolower((unsigned char) *p);
-	key = strchr(name, '_');
-	if (key == NULL)
-		return ERR_NONE;
-	*key++ = '\0';
-	if (!has_section(program, name) || is_repeated(program, name) || is_service_link(key, equals + 1))
-		return ERR_NONE;
-	if (is_free(program, name))
-	{
-		for (char *p = key; *p != '\0'; p++)
-			*p = *p == '_' ? '.' : *p;
-	}
-	given.where = where;
-	given.section = name;
-	given.key = key;
-	given.value = equals + 1;
-	return config_add(config, &given, err);
-}
-
-static enum err_class
-add_environment(struct config *config, char *const *env, struct err *err)
-{
-	const char *prefix = config->program->env_prefix;
-	size_t		len = strlen(prefix);
-
-	for (; env != NULL && *env != NULL; env++)
-	{
-		if (strncmp(*env, prefix, len) == 0 && (*env)[len] == '_' &&
-			add_variable(config, *env, err) != ERR_NONE)
-			return err->class;
-	}
-	return ERR_NONE;
-}
-
-/* Where the quoted name that starts at quote ends: at its closing quote. */
-static char *
-closing_quote(char *quote)
-{
-	char	   *p = quote + 1;
-
-	while (*p != '\0' && *p != '"')
-		p += *p == '\\' && p[1] != '\0' ? 2 : 1;
-	return *p == '"' ? p : NULL;
-}
-
-/*
- * Splits section.key=value, or table "schema.name".key=value, in place.  False
- * if it is malformed.
- */
-static bool
-split_option(char *text, char **key, char **value)
-{
-	char	   *quote = strchr(text, '"');
-	char	   *equals = strchr(text, '=');
-	char	   *dot = strchr(text, '.');
-
-	if (quote != NULL && (equals == NULL || quote < equals))
-	{
-		char	   *end = closing_quote(quote);
-
-		if (end == NULL || end[1] != '.')
-			return false;
-		dot = end + 1;
-		equals = strchr(dot, '=');
-	}
-	if (equals == NULL || dot == NULL || dot > equals)
-		return false;
-	*dot = *equals = '\0';
-	*key = dot + 1;
-	*value = equals + 1;
-	return true;
-}
-
-static enum err_class
-add_option(struct config *config, const char *text, struct err *err)
-{
-	struct config_given given = {.source = CONFIG_FROM_OPTION, .where = "-o"};
-	char	   *copy = strdup(text);
-	char	   *key;
-	char	   *value;
-	enum err_class class;
-
-	if (copy == NULL)
-		return err_set(err, ERR_CONFIG, "config-file", "-o: out of memory");
-	if (!split_option(copy, &key, &value) ||
-		!config_split_section(config->program, copy, &given.section, &given.name))
-	{
-		/* no more of it than the name: what follows may be a secret */
-		(void) err_set(err, ERR_CONFIG, "config-syntax", "-o %.*s: not of the form section.key=value",
-					   (int) strcspn(text, "= "), text);
-		class = err_hint(err, "for instance -o sink.type=stdout, or -o 'table \"schema.name\".payload=body'");
-	}
-	else
-	{
-		given.key = key;
-		given.value = value;
-		class = config_add(config, &given, err);
-	}
-	free(copy);
-	return class;
-}
-
 /* ---- loading ---- */
 
 static enum err_class
@@ -503,7 +362,7 @@ check_required(const struct config *config, struct err *err)
 	{
 		char		upper[64];
 
-		if (!(k->flags & CONFIG_REQUIRED) || is_repeated(program, k->section) ||
+		if (!(k->flags & CONFIG_REQUIRED) || config_is_repeated(program, k->section) ||
 			config_string(config, k->section, k->key) != NULL)
 			continue;
 		(void) snprintf(upper, sizeof(upper), "%s_%s_%s", program->env_prefix, k->section, k->key);
@@ -534,9 +393,9 @@ config_load(const struct config_program *program, const char *file,
 	else if (access(program->default_file, F_OK) == 0 || errno == EACCES)
 		class = config_read_file(config, program->default_file, err);
 	if (class == ERR_NONE)
-		class = add_environment(config, env, err);
+		class = config_add_environment(config, env, err);
 	for (int i = 0; i < noverrides && class == ERR_NONE; i++)
-		class = add_option(config, overrides[i], err);
+		class = config_add_option(config, overrides[i], err);
 	if (class == ERR_NONE)
 		class = check_required(config, err);
 

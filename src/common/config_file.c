@@ -191,6 +191,15 @@ free_headings(struct reader *reader)
 	free(reader->headings);
 }
 
+static void
+free_items(struct reader *reader)
+{
+	for (size_t i = 0; reader->items != NULL && i < reader->nitems; i++)
+		free(reader->items[i].key);
+	free(reader->items);
+	free(reader->seen);
+}
+
 /*
  * Keeps one key and value, once: the library lists a key that stands there in
  * two spellings ("slot", "Slot") twice, each time with all values.
@@ -264,29 +273,39 @@ collect_items(struct reader *reader, struct ini_cfgobj *ini)
  * "Error (5) on line 19: Equal sign is missing." becomes "FILE:19: equal sign
  * is missing".
  */
+static void
+translate_error(struct reader *reader, char *text)
+{
+	static const char mark[] = " on line ";
+	char	   *what = strstr(text, mark);
+	size_t		line = 0;
+	size_t		len;
+
+	if (what != NULL)
+		line = strtoul(what + strlen(mark), &what, 10);
+	if (line == 0 || strncmp(what, ": ", 2) != 0)
+	{
+		(void) err_set(reader->err, ERR_CONFIG, "config-syntax", "%s: %s", reader->file, text);
+		return;
+	}
+	what += 2;
+	len = strlen(what);
+	if (len > 0 && what[len - 1] == '.')
+		what[len - 1] = '\0';
+	what[0] = (char) tolower((unsigned char) what[0]);
+	(void) line_error(reader, line, "config-syntax", what);
+}
+
 static enum err_class
 library_error(struct reader *reader, struct ini_cfgobj *ini)
 {
 	char	  **errors = NULL;
-	unsigned	line;
-	int			start = 0;
 
-	if (ini_config_get_errors(ini, &errors) != 0 || errors == NULL || errors[0] == NULL)
+	if (ini_config_get_errors(ini, &errors) == 0 && errors != NULL && errors[0] != NULL)
+		translate_error(reader, errors[0]);
+	else
 		(void) err_set(reader->err, ERR_CONFIG, "config-syntax",
 					   "%s: cannot be read as configuration", reader->file);
-	else if (sscanf(errors[0], "Error (%*d) on line %u: %n", &line, &start) == 1 && start > 0)
-	{
-		char	   *what = errors[0] + start;
-		size_t		len = strlen(what);
-
-		if (len > 0 && what[len - 1] == '.')
-			what[len - 1] = '\0';
-		what[0] = (char) tolower((unsigned char) what[0]);
-		(void) line_error(reader, line, "config-syntax", what);
-	}
-	else
-		(void) err_set(reader->err, ERR_CONFIG, "config-syntax", "%s: %s",
-					   reader->file, errors[0]);
 	if (errors != NULL)
 		ini_config_free_errors(errors);
 	return err_hint(reader->err, "a line is [section], key = value, or a comment that starts with #");
@@ -404,10 +423,7 @@ config_read_memory(struct config *config, const char *file, const char *data,
 		class = err_set(err, ERR_CONFIG, "config-file", "%s: out of memory", file);
 	else
 		class = parse(&reader, data, len);
-	for (size_t i = 0; i < reader.nitems; i++)
-		free(reader.items[i].key);
-	free(reader.items);
-	free(reader.seen);
+	free_items(&reader);
 	free_headings(&reader);
 	return class;
 }

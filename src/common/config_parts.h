@@ -51,6 +51,17 @@ extern enum err_class config_add_section(struct config *config,
 										 const struct config_given *given,
 										 struct err *err);
 
+/* config.c: what the table says of a section. */
+extern bool config_has_section(const struct config_program *program, const char *section);
+extern bool config_is_free(const struct config_program *program, const char *section);
+extern bool config_is_repeated(const struct config_program *program, const char *section);
+
+/* config_given.c: adds what the environment has, or one -o. */
+extern enum err_class config_add_environment(struct config *config, char *const *env,
+											 struct err *err);
+extern enum err_class config_add_option(struct config *config, const char *text,
+										struct err *err);
+
 /* config_file.c: adds all of a file, in its order. */
 extern enum err_class config_read_file(struct config *config, const char *file,
 									   struct err *err);

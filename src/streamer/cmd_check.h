@@ -54,6 +54,9 @@ extern void check_summary(const struct check *check);
 
 extern int64_t check_now(void);
 
+/* A number as a server prints it; 0 if it is none. */
+extern int64_t check_number(const char *text);
+
 /*
  * Runs one statement without parameters (a replication connection takes no
  * others) until the deadline.  NULL with err set.

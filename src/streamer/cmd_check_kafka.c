@@ -99,7 +99,7 @@ check_kafka_start(struct check *check)
 		return NULL;
 	}
 	if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) == RD_KAFKA_CONF_OK)
-		k->message_max = atoll(text);
+		k->message_max = check_number(text);
 	/* its log lines would only repeat what the findings say */
 	(void) rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
 	rd_kafka_conf_set_error_cb(conf, note_error);
@@ -224,9 +224,9 @@ static void
 read_topic_entry(struct topic *topic, const char *name, const char *value)
 {
 	if (strcmp(name, "max.message.bytes") == 0)
-		topic->max_message = atoll(value);
+		topic->max_message = check_number(value);
 	else if (strcmp(name, "min.insync.replicas") == 0)
-		topic->min_isr = atoi(value);
+		topic->min_isr = (int) check_number(value);
 }
 
 static void

@@ -24,6 +24,12 @@ check_now(void)
 	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+int64_t
+check_number(const char *text)
+{
+	return strtoll(text, NULL, 10);
+}
+
 static void
 print_finding(const struct check *check, const char *level, const char *code,
 			  const char *what, const char *remedy, const char *hint)

@@ -136,7 +136,7 @@ static void
 check_free(struct check *check, const PGresult *rows, const char *name, const char *code,
 		   const char *count_sql)
 {
-	int			limit = atoi(setting(rows, name));
+	int			limit = (int) check_number(setting(rows, name));
 	char		hint[160];
 	char		remedy[160];
 	struct err	err = {0};
@@ -149,7 +149,7 @@ check_free(struct check *check, const PGresult *rows, const char *name, const ch
 		check_fail_err(check, &err, NULL);
 		return;
 	}
-	used = atoi(pg_value(res, 0, 0));
+	used = (int) check_number(pg_value(res, 0, 0));
 	PQclear(res);
 	(void) snprintf(remedy, sizeof(remedy), "ALTER SYSTEM SET %s = %d;\n-- then restart the server",
 					name, limit + 10);
@@ -221,7 +221,7 @@ check_synchronous(struct check *check, const PGresult *rows)
 static void
 check_timeout(struct check *check, const PGresult *rows)
 {
-	int64_t		timeout = atoll(setting(rows, "wal_sender_timeout"));
+	int64_t		timeout = check_number(setting(rows, "wal_sender_timeout"));
 
 	if (timeout > 0 && check->settings->status_interval * INT64_C(2) > timeout)
 		check_warn(check, "walsender-timeout", NULL, "set postgres.status_interval to less than half of it",

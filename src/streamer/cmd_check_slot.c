@@ -25,7 +25,7 @@
 static void
 check_lag(struct check *check, const PGresult *row)
 {
-	int64_t		unconfirmed = atoll(pg_value(row, 0, SLOT_UNCONFIRMED));
+	int64_t		unconfirmed = check_number(pg_value(row, 0, SLOT_UNCONFIRMED));
 	const char *safe = pg_value(row, 0, SLOT_SAFE_WAL_SIZE);
 
 	if (unconfirmed > MUCH_WAL)
@@ -36,9 +36,9 @@ check_lag(struct check *check, const PGresult *row)
 	if (strcmp(pg_value(row, 0, SLOT_WAL_STATUS), "unreserved") == 0)
 		check_warn(check, "slot-unreserved", NULL, "start the streamer now, and raise max_slot_wal_keep_size",
 				   "the slot is about to be lost: it keeps more WAL than max_slot_wal_keep_size");
-	else if (safe[0] != '\0' && atoll(safe) < MUCH_WAL / 16)
+	else if (safe[0] != '\0' && check_number(safe) < MUCH_WAL / 16)
 		check_warn(check, "slot-limit", NULL, "start the streamer, and raise max_slot_wal_keep_size",
-				   "only %lld kB of WAL more and the slot can be lost", atoll(safe) >> 10);
+				   "only %lld kB of WAL more and the slot can be lost", (long long) (check_number(safe) >> 10));
 }
 
 static void

@@ -257,7 +257,7 @@ read_limit(struct check *check)
 	(void) snprintf(remedy, sizeof(remedy), "SELECT outbox.grant_stream(%s);", role);
 	PQfreemem(role);
 	if (limit != NULL)
-		check->max_event_bytes = atoll(pg_value(limit, 0, 0));
+		check->max_event_bytes = check_number(pg_value(limit, 0, 0));
 	else
 		check_warn(check, "extension-rights", remedy, remedy,
 				   "\"%s\" may read neither outbox.status nor the limit of events", PQuser(check->conn));

@@ -184,6 +184,12 @@ load_plain(struct settings *s, const struct config *c)
 }
 
 static bool
+is_property(const struct kafka_property *property, const char *name)
+{
+	return property->name != NULL && strcmp(property->name, name) == 0;
+}
+
+static bool
 load_kafka(struct settings *s, const struct config *c)
 {
 	size_t		count = config_count(c);
@@ -198,7 +204,7 @@ load_kafka(struct settings *s, const struct config *c)
 
 		if (strcmp(v->section, "kafka") != 0)
 			continue;
-		while (k < s->nkafka && strcmp(s->kafka[k].name, v->key) != 0)
+		while (k < s->nkafka && !is_property(&s->kafka[k], v->key))
 			k++;
 		s->kafka[k].name = v->key;
 		s->kafka[k].value = v->value;
@@ -262,7 +268,7 @@ settings_kafka(const struct settings *settings, const char *name)
 {
 	for (size_t i = 0; i < settings->nkafka; i++)
 	{
-		if (strcmp(settings->kafka[i].name, name) == 0)
+		if (is_property(&settings->kafka[i], name))
 			return settings->kafka[i].value;
 	}
 	return NULL;

@@ -189,6 +189,7 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 {
 	const struct kafka_error *known = kafka_error(report->err);
 	uint32_t	sequence = (uint32_t) (uintptr_t) report->_private;
+	char		partition_text[32] = "";
 
 	/* what failed as a consequence of something else says nothing by itself */
 	if (err->class == ERR_DATA && known->class == ERR_DATA)
@@ -199,8 +200,11 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	}
 	if (err->class == ERR_DATA || (err->class && known->class != ERR_DATA))
 		return;
-	err_set(err, known->class, known->code, "Kafka: topic \"%s\" partition %" PRId32 " did not take a message: %s",
-			rd_kafka_topic_name(report->rkt), report->partition, rd_kafka_err2str(report->err));
+	/* none was chosen in a topic that nobody knows */
+	if (report->partition >= 0)
+		snprintf(partition_text, sizeof(partition_text), " partition %" PRId32, report->partition);
+	err_set(err, known->class, known->code, "Kafka: topic \"%s\"%s did not take a message: %s",
+			rd_kafka_topic_name(report->rkt), partition_text, rd_kafka_err2str(report->err));
 	err_hint(err, "%s", known->hint);
 	rejection->sequence = sequence;
 	rejection->alone = !known->batch;
@@ -271,10 +275,14 @@ serve_error(struct kafka_producer *p, rd_kafka_event_t *event, struct err *err)
 	{
 		p->down = true;
 		p->reached = false;
-		log_warning("no Kafka broker answers (%s); waiting", rd_kafka_event_error_string(event));
+		log_warning("no Kafka broker answers; waiting: %s",
+					p->trouble[0] ? p->trouble : rd_kafka_event_error_string(event));
 	}
 	else
-		log_debug("Kafka: %s", rd_kafka_event_error_string(event));
+	{
+		snprintf(p->trouble, sizeof(p->trouble), "%s", rd_kafka_event_error_string(event));
+		log_debug("Kafka: %s", p->trouble);
+	}
 }
 
 static void

@@ -28,6 +28,7 @@ struct kafka_producer
 	int			wakeup;			/* eventfd: the queue is no longer empty */
 	bool		reached;		/* a broker has acknowledged something */
 	bool		down;			/* all brokers are away; said once */
+	char		trouble[200];	/* what was wrong with the last connection */
 };
 
 /* A delivery report without error, for a message with this sequence. */

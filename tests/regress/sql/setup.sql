@@ -16,11 +16,12 @@ DECLARE
 	members text[];
 	size text;
 	begin_lsn text;				-- NULL between transactions
+	write_lsn pg_lsn;			-- a transaction's end, when its last message is written
 	events int;
 BEGIN
 	tx := 0;
-	FOR data IN
-		SELECT c.data FROM pg_logical_slot_get_binary_changes(slot, NULL, NULL, VARIADIC options) c
+	FOR data, write_lsn IN
+		SELECT c.data, c.lsn FROM pg_logical_slot_get_binary_changes(slot, NULL, NULL, VARIADIC options) c
 	LOOP
 		WHILE length(data) > 0 LOOP
 			stop := position('\x0a'::bytea IN data);
@@ -40,6 +41,7 @@ BEGIN
 			IF line LIKE '{"commit":%' THEN
 				ASSERT line = format('{"commit":"%s","events":%s}', begin_lsn, events), line;
 				ASSERT length(data) = 0, 'message goes on behind a commit';
+				ASSERT begin_lsn::pg_lsn = write_lsn, 'not the end of the commit record';
 				ASSERT events > 0, 'transaction without events';
 				begin_lsn := NULL;
 				CONTINUE;

@@ -200,6 +200,7 @@ find_topic(const struct rd_kafka_metadata *metadata, const char *name)
 	return NULL;
 }
 
+/* topics: zeroed, room for MAX_TOPICS */
 static size_t
 choose_topics(const struct check *check, const struct rd_kafka_metadata *metadata,
 			  struct topic *topics)
@@ -210,7 +211,6 @@ choose_topics(const struct check *check, const struct rd_kafka_metadata *metadat
 	{
 		if (!fits(check->settings->topic, metadata->topics[i].topic))
 			continue;
-		memset(&topics[n], 0, sizeof(topics[n]));
 		topics[n].name = metadata->topics[i].topic;
 		topics[n].metadata = &metadata->topics[i];
 		n++;
@@ -446,10 +446,10 @@ void
 check_kafka_finish(struct check *check, struct check_kafka *k)
 {
 	const struct rd_kafka_metadata *metadata = read_metadata(check, k);
-	struct topic *topics = calloc(MAX_TOPICS, sizeof(*topics));
+	struct topic topics[MAX_TOPICS] = {{0}};
 	struct broker_config broker = {0};
 
-	if (metadata != NULL && topics != NULL)
+	if (metadata != NULL)
 	{
 		size_t		n = choose_topics(check, metadata, topics);
 
@@ -467,7 +467,6 @@ check_kafka_finish(struct check *check, struct check_kafka *k)
 		check_sizes(check, k);
 		check_refusals(check, k);
 	}
-	free(topics);
 	if (metadata != NULL)
 		rd_kafka_metadata_destroy(metadata);
 	rd_kafka_queue_destroy(k->queue);

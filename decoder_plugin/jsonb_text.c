@@ -177,6 +177,7 @@ put_numeric(Writer *w, const char *data, Size size)
 	if (size < VARHDRSZ)
 		return OUTBOX_BAD_TYPE;
 	header.va_4byte.va_header = load_word(data);
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): loses track of the union */
 	if (VARSIZE(&header) < VARHDRSZ || VARSIZE(&header) > size)
 		return OUTBOX_BAD_TYPE;
 	size = VARSIZE(&header) - VARHDRSZ;

@@ -142,7 +142,7 @@ take_string(struct cursor *c, struct slice *string, bool unescape)
 {
 	char	   *start = c->pos + 1;
 	char	   *out = start;
-	char		unused[4];		/* what an escape stands for, if not unescaping */
+	char		unused[4] = {0};	/* what an escape stands for, if not unescaping */
 
 	if (!take(c, '"'))
 		return false;

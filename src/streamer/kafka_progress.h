@@ -16,6 +16,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "progress.h"
+#include "settings.h"
 
 /* Creates the topic (one partition, compacted) if it isn't there, and checks
  * that it is like that.  ERR_CONFIG if not. */

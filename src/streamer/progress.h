@@ -14,7 +14,7 @@
 #include "../common/err.h"
 #include "../common/lsn.h"
 #include "../common/slice.h"
-#include "replication.h"
+#include "identity.h"
 
 #define PROGRESS_TEXT_MAX	1024	/* names of control characters only fit, too */
 

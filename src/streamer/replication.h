@@ -18,20 +18,8 @@
 
 #include "../common/err.h"
 #include "../common/lsn.h"
+#include "identity.h"
 #include "settings.h"
-#include "timeline.h"
-
-/* What the server said of itself and of the slot. */
-struct replication_identity
-{
-	char		system[32];		/* system identifier, decimal */
-	char		database[64];
-	struct timeline timeline;
-	lsn_t		confirmed;		/* the slot's confirmed_flush_lsn */
-	lsn_t		wal_flush;		/* the server's flush position */
-	int			server_version; /* as PQserverVersion() */
-	int			wal_sender_timeout; /* milliseconds; 0 = none */
-};
 
 enum replication_item
 {

@@ -12,12 +12,12 @@ use strict;
 use warnings FATAL => 'all';
 
 # directories and logs are named after the script, not after its runner
-BEGIN { $0 = $ARGV[0] // die "pgtap.pl FILE\n"; }
+BEGIN { $0 = $ARGV[0] if @ARGV; }
 
 use PgOutbox::Env;
 use PgOutbox::Node;
 
-my $file = shift @ARGV;
+my $file = shift @ARGV // die "pgtap.pl FILE\n";
 (my $name = $file) =~ s{^.*/|\.sql$}{}g;
 
 # what psql prints has to reach prove, past the log that the library keeps

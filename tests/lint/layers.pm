@@ -12,9 +12,9 @@ use warnings FATAL => 'all';
 my @parts = (
 	[ qr/^(?:cmd|main)(?:_|$)/ => 'cmd' ],
 	[ qr/^settings(?:_|$)/ => 'settings' ],
-	[ qr/^sink(?:_|$)/ => 'sink' ],
+	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress)$/ => 'sink' ],
 	[ qr/^session$/ => 'stream' ],
-	[ qr/^kafka_(?:conf|error)$/ => 'kafka' ]);
+	[ qr/^kafka_(?:conf|error|task)$/ => 'kafka' ]);
 
 # Higher may know lower.  Files of one rank don't know each other, but for the
 # edges below.  A module that isn't here has to be put somewhere first.
@@ -30,19 +30,23 @@ my %rank = (
 	# what leaves are made of: one connection's or one client's business each
 	kafka => 2,
 	slot_info => 2,
+	topics => 2,
+	identity => 2,
 	server_probe => 2,
 
-	# leaves
-	decode => 3,
-	inflight => 3,
-	replication => 3,
-	route => 3,
-	topics => 3,
-	isolation => 3,
-	sink => 3,
+	# pure: what is kept of a stream's progress, which a sink writes
+	progress => 3,
 
-	stream => 4,
-	cmd => 5);
+	# leaves
+	decode => 4,
+	inflight => 4,
+	replication => 4,
+	route => 4,
+	isolation => 4,
+	sink => 4,
+
+	stream => 5,
+	cmd => 6);
 
 # Sideways, each for a reason.
 my %edge = (
@@ -50,10 +54,7 @@ my %edge = (
 	# the data of the picture in one direction
 	'route decode' => 1,
 	'sink route' => 1,
-	'isolation route' => 1,
-
-	# the sink's own look at the broker
-	'sink topics' => 1);
+	'isolation route' => 1);
 
 sub part_of
 {

@@ -68,6 +68,20 @@ sub become_user
 	return;
 }
 
+# Whether the user can read Kafka's jars where they are, which spares a copy.
+sub readable_jars
+{
+	my $child = fork() // die "fork: $!";
+	if ($child == 0)
+	{
+		become_user();
+		my @jars = glob "$top/build/kafka/*.jar";
+		POSIX::_exit(@jars && !(grep { !-r } @jars) ? 0 : 1);
+	}
+	waitpid $child, 0;
+	return $? == 0;
+}
+
 # Ends the recorded processes; as the user who recorded them, who could name no
 # others' processes that way.
 sub end_recorded
@@ -159,13 +173,19 @@ sub finish
 
 if (defined $uid)
 {
-	# without version control, objects, downloads and earlier results
+	# without version control, objects, downloads, earlier results and other servers
 	$work = "$dir/top";
 	mkdir $work or die "$work: $!";
-	system("cd '$top' && tar -cf - --exclude=./.git --exclude=./build/download --exclude=./build/obj "
-		  . "--exclude=./build/sanitize/obj --exclude=./build/check . | tar -xf - -C '$work'") == 0
+	my @without = qw(.git build/download build/obj build/unit/obj build/fuzz/obj build/sanitize/obj
+	  build/sanitize/unit/obj build/check build/lint);
+	push @without, grep { $ENV{PG_MAJOR} && !m{^build/pg/\Q$ENV{PG_MAJOR}\E$} }
+	  map { s{^\Q$top\E/}{}r } grep { -d } glob "$top/build/pg/*";
+	my $jars = readable_jars();
+	push @without, 'build/kafka' if $jars;
+	system("cd '$top' && tar -cf - @{[map { qq(--exclude='./$_') } @without]} . | tar -xf - -C '$work'") == 0
 	  or finish(1);
-	system('chown', '-R', "$uid:$gid", $work, "$dir/run") == 0 or finish(1);
+	symlink "$top/build/kafka", "$work/build/kafka" if $jars;
+	system('chown', '-R', '-h', "$uid:$gid", $work, "$dir/run") == 0 or finish(1);
 	system('chmod', '-R', 'u+rwX', $work) == 0 or finish(1);
 }
 

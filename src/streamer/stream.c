@@ -442,7 +442,6 @@ take_identity(struct stream *s)
 			log_warning("the slot stands at %X/%X on timeline %u: going on from there",
 						LSN_ARGS(id->confirmed), id->timeline.current);
 		forget_inflight(s, id->confirmed);
-		s->known = true;
 		s->timeline = id->timeline.current;
 		memcpy(s->system, id->system, sizeof(s->system));
 	}
@@ -464,6 +463,7 @@ take_start(struct stream *s)
 		return;
 	}
 	s->sink_started = true;
+	s->known = true;			/* not before: a standby's slot moves under others */
 	log_info("streaming from slot \"%s\" of database \"%s\" (system %s, timeline %u) at %X/%X to %s",
 			 s->settings.slot, id->database, id->system, s->timeline,
 			 LSN_ARGS(s->inflight.flush), s->sink->ops->name);

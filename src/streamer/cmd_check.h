@@ -28,6 +28,7 @@ struct check
 	PGconn	   *conn;			/* NULL: no database */
 	bool		replication;	/* conn is a replication connection */
 	bool		superuser;
+	char		system[32];		/* system identifier, if exactly-once needs it */
 	int64_t		max_event_bytes;	/* of the extension; 0 = not known */
 	int			nok,
 				nwarn,

@@ -17,6 +17,7 @@
 #include <strings.h>
 
 #include "kafka_conf.h"
+#include "progress.h"
 
 /* topics whose configuration is read, at most: a pattern may match many */
 #define MAX_TOPICS	50
@@ -26,6 +27,7 @@ struct check_kafka
 	rd_kafka_t *producer;
 	rd_kafka_queue_t *queue;
 	int64_t		message_max;	/* message.max.bytes of our producer */
+	int64_t		transaction_timeout;	/* transaction.timeout.ms, ms */
 	char		reason[320];	/* the most telling error so far */
 	bool		refused;		/* it won't mend itself */
 };
@@ -37,12 +39,14 @@ struct topic
 	const struct rd_kafka_metadata_topic *metadata;
 	int64_t		max_message;	/* 0 = not known */
 	int			min_isr;		/* 0 = not known */
+	char		cleanup[32];	/* cleanup.policy; "" = not known */
 };
 
 struct broker_config
 {
 	bool		known;
 	bool		auto_create;
+	int64_t		max_transaction;	/* ms; 0 = not known */
 };
 
 /* ---- errors in the background ---- */
@@ -100,6 +104,9 @@ check_kafka_start(struct check *check)
 	}
 	if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) == RD_KAFKA_CONF_OK)
 		k->message_max = check_number(text);
+	size = sizeof(text);
+	if (rd_kafka_conf_get(conf, "transaction.timeout.ms", text, &size) == RD_KAFKA_CONF_OK)
+		k->transaction_timeout = check_number(text);
 	/* its log lines would only repeat what the findings say */
 	(void) rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
 	rd_kafka_conf_set_error_cb(conf, note_error);
@@ -227,6 +234,20 @@ read_topic_entry(struct topic *topic, const char *name, const char *value)
 		topic->max_message = check_number(value);
 	else if (strcmp(name, "min.insync.replicas") == 0)
 		topic->min_isr = (int) check_number(value);
+	else if (strcmp(name, "cleanup.policy") == 0)
+		(void) snprintf(topic->cleanup, sizeof(topic->cleanup), "%s", value);
+}
+
+static void
+read_broker_entry(struct broker_config *broker, const char *name, const char *value)
+{
+	if (strcmp(name, "auto.create.topics.enable") == 0)
+	{
+		broker->known = true;
+		broker->auto_create = strcasecmp(value, "true") == 0;
+	}
+	else if (strcmp(name, "transaction.max.timeout.ms") == 0)
+		broker->max_transaction = check_number(value);
 }
 
 static void
@@ -248,11 +269,8 @@ read_resource(const rd_kafka_ConfigResource_t *resource, struct topic *topics, s
 
 		if (value == NULL)
 			continue;
-		if (is_broker && strcmp(key, "auto.create.topics.enable") == 0)
-		{
-			broker->known = true;
-			broker->auto_create = strcasecmp(value, "true") == 0;
-		}
+		if (is_broker)
+			read_broker_entry(broker, key, value);
 		for (size_t t = 0; t < ntopics && !is_broker; t++)
 		{
 			if (strcmp(topics[t].name, name) == 0)
@@ -266,7 +284,7 @@ static void
 read_configs(struct check *check, struct check_kafka *k, int broker_id,
 			 struct topic *topics, size_t ntopics, struct broker_config *broker)
 {
-	rd_kafka_ConfigResource_t *resources[MAX_TOPICS + 1];
+	rd_kafka_ConfigResource_t *resources[MAX_TOPICS + 2];
 	const rd_kafka_ConfigResource_t **results;
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(k->producer, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
 	rd_kafka_event_t *event;
@@ -432,6 +450,31 @@ check_sizes(struct check *check, const struct check_kafka *k)
 		check_ok(check, "message-size", "the streamer sends messages up to %lld octets", (long long) k->message_max);
 }
 
+/*
+ * Exactly-once keeps its progress in a topic of its own, which the streamer
+ * creates.  topic is NULL if it isn't there.  Transactions are not tried: that
+ * would fence a streamer that runs.
+ */
+static void
+check_exactly_once(struct check *check, const struct check_kafka *k, const char *name,
+				   const struct topic *topic, const struct broker_config *broker)
+{
+	if (broker->max_transaction > 0 && k->transaction_timeout > broker->max_transaction)
+		check_fail(check, "kafka-init", NULL, "lower kafka.transaction.timeout.ms",
+				   "kafka.transaction.timeout.ms is %lld, but the brokers' transaction.max.timeout.ms %lld",
+				   (long long) k->transaction_timeout, (long long) broker->max_transaction);
+	if (topic == NULL)
+		check_ok(check, "progress-topic", "topic %s does not exist yet; the streamer will create it", name);
+	else if (topic->metadata->partition_cnt != 1)
+		check_fail(check, "progress-topic", NULL, "delete it if nothing of this slot was delivered yet, and let the streamer create it",
+				   "topic %s has %d partitions instead of one", name, topic->metadata->partition_cnt);
+	else if (topic->cleanup[0] != '\0' && strcmp(topic->cleanup, "compact") != 0)
+		check_fail(check, "progress-topic", NULL, "set its cleanup.policy to compact",
+				   "topic %s has cleanup.policy = %s: the progress would expire", name, topic->cleanup);
+	else
+		check_ok(check, "progress-topic", "topic %s", name);
+}
+
 /* The idempotent producer's first request is refused where rights lack. */
 static void
 check_refusals(struct check *check, struct check_kafka *k)
@@ -442,33 +485,50 @@ check_refusals(struct check *check, struct check_kafka *k)
 				   "%s", k->reason);
 }
 
+static void
+check_cluster(struct check *check, struct check_kafka *k, const struct rd_kafka_metadata *metadata)
+{
+	struct topic topics[MAX_TOPICS + 1] = {{0}};
+	struct broker_config broker = {0};
+	size_t		n = choose_topics(check, metadata, topics);
+	struct topic *progress = NULL;
+	char		name[512] = "";
+
+	check_ok(check, "kafka", "%d broker%s answered, %d topics", metadata->broker_cnt,
+			 metadata->broker_cnt == 1 ? "" : "s", metadata->topic_cnt);
+	if (check->system[0] != '\0')
+	{
+		progress_topic(name, sizeof(name), check->system, check->settings->slot);
+		topics[n].name = name;
+		topics[n].metadata = find_topic(metadata, name);
+		if (topics[n].metadata != NULL)
+			progress = &topics[n];
+	}
+	if (metadata->broker_cnt > 0)
+		read_configs(check, k, metadata->brokers[0].id, topics, n + (progress != NULL ? 1 : 0), &broker);
+	if (!broker.known)
+		check_warn(check, "kafka-configs", NULL, "grant the principal DescribeConfigs on cluster and topics to have them checked",
+				   "limits of brokers and topics could not be read");
+	report_topics(check, n, topics, &broker);
+	check_fixed_topics(check, metadata, &broker);
+	for (size_t i = 0; i < n; i++)
+		check_topic(check, k, &topics[i]);
+	if (name[0] != '\0')
+		check_exactly_once(check, k, name, progress, &broker);
+	check_sizes(check, k);
+	check_refusals(check, k);
+}
+
 void
 check_kafka_finish(struct check *check, struct check_kafka *k)
 {
 	const struct rd_kafka_metadata *metadata = read_metadata(check, k);
-	struct topic topics[MAX_TOPICS] = {{0}};
-	struct broker_config broker = {0};
 
 	if (metadata != NULL)
 	{
-		size_t		n = choose_topics(check, metadata, topics);
-
-		check_ok(check, "kafka", "%d broker%s answered, %d topics", metadata->broker_cnt,
-				 metadata->broker_cnt == 1 ? "" : "s", metadata->topic_cnt);
-		if (metadata->broker_cnt > 0)
-			read_configs(check, k, metadata->brokers[0].id, topics, n, &broker);
-		if (!broker.known)
-			check_warn(check, "kafka-configs", NULL, "grant the principal DescribeConfigs on cluster and topics to have them checked",
-					   "limits of brokers and topics could not be read");
-		report_topics(check, n, topics, &broker);
-		check_fixed_topics(check, metadata, &broker);
-		for (size_t i = 0; i < n; i++)
-			check_topic(check, k, &topics[i]);
-		check_sizes(check, k);
-		check_refusals(check, k);
-	}
-	if (metadata != NULL)
+		check_cluster(check, k, metadata);
 		rd_kafka_metadata_destroy(metadata);
+	}
 	rd_kafka_queue_destroy(k->queue);
 	rd_kafka_destroy(k->producer);
 	free(k);

@@ -44,6 +44,23 @@ check_connect(struct check *check)
 	return true;
 }
 
+/* The progress topic of exactly-once is named after the system. */
+static void
+read_system(struct check *check)
+{
+	struct err	err = {0};
+	PGresult   *res;
+
+	if (check->settings->delivery != DELIVERY_EXACTLY_ONCE || !check->replication)
+		return;
+	res = check_query(check, "identifying the system", &err, "IDENTIFY_SYSTEM");
+	if (res != NULL)
+		(void) snprintf(check->system, sizeof(check->system), "%s", pg_value(res, 0, 0));
+	else
+		check_fail_err(check, &err, NULL);
+	PQclear(res);
+}
+
 /* ---- rights ---- */
 
 static void
@@ -264,6 +281,7 @@ check_server(struct check *check)
 	PGresult   *rows;
 
 	check_version(check);
+	read_system(check);
 	check_recovery(check);
 	check_role(check);
 	rows = read_settings(check);

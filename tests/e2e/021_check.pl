@@ -202,6 +202,27 @@ finds(qr/^FAIL postgres-unreachable .*127\.0\.0\.1.*\nFAIL kafka-unreachable/m, 
 	'-o', "postgres.dsn=host=127.0.0.1 port=$mute dbname=x");
 finds(qr/^FAIL kafka-refused|^FAIL kafka-unreachable/m, 'TLS to a broker without', '-o', 'kafka.security.protocol=ssl');
 
+# --- several hosts, the first of them dead
+my $hosts = 'postgres.dsn=host=127.0.0.1,127.0.0.1 port=' . "$closed," . $node->port . ' dbname=postgres user=streamer';
+($code, $out) = check('several hosts', '-o', $hosts);
+is($code, 0, 'several hosts: exit 0') or diag $out;
+
+# --- exactly-once
+my $system = $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
+my @once = ('-o', 'outbox.delivery=exactly-once');
+my $progress = "outbox.progress.$system.outbox";
+($code, $out) = check('exactly-once', @once);
+is($code, 0, 'exactly-once: exit 0') or diag $out;
+like($out, qr/^ok   progress-topic +topic \Q$progress\E does not exist yet; the streamer will create it$/m, 'exactly-once: the topic of its progress');
+finds(qr/^FAIL kafka-init +kafka\.transaction\.timeout\.ms is 2000000, but the brokers' transaction\.max\.timeout\.ms 900000/m,
+	'a transaction longer than the brokers allow', @once, '-o', 'kafka.transaction.timeout.ms=2000000');
+$kafka->create_topic($progress, 1, 'cleanup.policy' => 'delete');
+finds(qr/^FAIL progress-topic +topic \Q$progress\E has cleanup\.policy = delete/m, 'progress that would expire', @once);
+$kafka->alter_topic($progress, 'cleanup.policy' => 'compact');
+(undef, $out) = check('a progress topic as it should be', @once);
+like($out, qr/^ok   progress-topic +topic \Q$progress\E$/m, 'a progress topic as it should be: found');
+$kafka->delete_topic($progress);
+
 # --- the end of the slot
 ($code, $out) = $streamer->run('slot', 'drop', '--yes');
 is($code, 0, 'slot drop --yes');

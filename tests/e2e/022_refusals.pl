@@ -36,7 +36,7 @@ CREATE ROLE plain LOGIN;
 CREATE DATABASE other;
 END
 $node->create_slot($_) foreach qw(outbox lost);
-$node->safe_psql('postgres', "SELECT pg_create_logical_replication_slot('foreign_slot', 'test_decoding')");
+$node->safe_psql('postgres', "SELECT pg_create_logical_replication_slot('foreign_slot', 'pgoutput')");
 $node->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('physical')");
 my $kafka = PgOutbox::Kafka->shared;
 my $prefix = PgOutbox::Kafka::unique_name('refused');

@@ -18,7 +18,7 @@
 #include <poll.h>
 
 #include "../common/err.h"
-#include "replication.h"
+#include "identity.h"
 #include "route.h"
 #include "settings.h"
 
@@ -119,6 +119,7 @@ struct sink
 	void	   *arg;			/* of the callbacks */
 	struct sink_rejection rejection;
 	bool		ready;			/* takes messages */
+	bool		backlog;		/* the stream says: more can be read at once */
 	lsn_t		progress;		/* once ready: what earlier runs have delivered */
 };
 

@@ -37,6 +37,16 @@
 
 #define INIT_ATTEMPT_MS		1000
 
+/*
+ * The broker says that a transaction is committed before it has written the
+ * markers, and refuses to begin another one until then; librdkafka then tries
+ * again after 20 ms (its constant).  Not asking so soon is the faster way.
+ */
+#define REST_MS				3
+
+/* While more waits to be read, a group goes on for that many intervals. */
+#define BACKLOG_INTERVALS	100
+
 enum txn_state
 {
 	TXN_CLOSED,
@@ -75,6 +85,7 @@ struct sink_kafka_txn
 	struct progress read;
 
 	lsn_t		committed;		/* the progress in Kafka covers this */
+	int64_t		rest_until;		/* nothing is begun before */
 	int64_t		idle_at;		/* when idle advance was written last */
 	int64_t		now;			/* of the last serve() */
 };
@@ -214,14 +225,17 @@ close_group(struct sink_kafka_txn *k, struct err *err)
 }
 
 static bool
-is_due(const struct sink_kafka_txn *k)
+is_large(const struct sink_kafka_txn *k)
 {
-	const struct group *group = &k->group;
+	return k->group.events >= k->settings->group_events ||
+		k->group.octets >= (size_t) k->settings->group_bytes;
+}
 
-	return k->state == TXN_OPEN && group->whole &&
-		(group->events >= k->settings->group_events ||
-		 group->octets >= (size_t) k->settings->group_bytes ||
-		 k->now - group->since >= k->settings->group_interval);
+/* When a group that isn't large is closed. */
+static int64_t
+due_at(const struct sink_kafka_txn *k)
+{
+	return k->group.since + (int64_t) k->settings->group_interval * (k->sink.backlog ? BACKLOG_INTERVALS : 1);
 }
 
 /* ---------- what the stream calls ---------- */
@@ -265,6 +279,8 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 	}
 	if (k->state != TXN_IDLE && k->state != TXN_OPEN)
 		return SINK_FULL;
+	if (k->state == TXN_IDLE && k->now < k->rest_until)
+		return SINK_FULL;
 	if (k->state == TXN_IDLE && begin_group(k, err))
 		return SINK_FAILED;
 	result = kafka_producer_send(&k->producer, message, sequence, &sink->rejection, err);
@@ -285,7 +301,7 @@ commit(struct sink *sink, uint32_t sequence, lsn_t end, bool now, struct err *er
 	k->group.whole = true;
 	k->group.sequence = sequence;
 	k->group.end = end;
-	return now || is_due(k) ? close_group(k, err) : ERR_NONE;
+	return now || is_large(k) ? close_group(k, err) : ERR_NONE;
 }
 
 static lsn_t
@@ -296,7 +312,7 @@ confirm(struct sink *sink, lsn_t flush, bool urgent)
 
 	if (flush <= k->committed)
 		return flush;
-	if (k->state == TXN_IDLE &&
+	if (k->state == TXN_IDLE && k->now >= k->rest_until &&
 		(urgent || flush - k->committed >= IDLE_DISTANCE || k->now - k->idle_at >= IDLE_INTERVAL_MS))
 	{
 		k->idle_at = k->now;
@@ -341,6 +357,7 @@ static void
 committed(struct sink_kafka_txn *k)
 {
 	k->state = TXN_IDLE;
+	k->rest_until = k->now + REST_MS;
 	k->committed = k->group.end;
 	if (!k->group.empty)
 		k->sink.callbacks.durable(k->sink.arg, k->group.sequence);
@@ -364,7 +381,7 @@ serve(struct sink *sink, int64_t now, struct err *err)
 		else if (!err->class && state == TXN_COMMITTING)
 			committed(k);
 	}
-	if (!err->class && is_due(k))
+	if (!err->class && k->state == TXN_OPEN && k->group.whole && (is_large(k) || now >= due_at(k)))
 		close_group(k, err);
 	return err->class;
 }
@@ -382,8 +399,9 @@ deadline(const struct sink *sink)
 {
 	const struct sink_kafka_txn *k = (const struct sink_kafka_txn *) sink;
 
-	return k->state == TXN_OPEN && k->group.whole ?
-		k->group.since + k->settings->group_interval : CLOCK_NEVER;
+	if (k->state == TXN_OPEN && k->group.whole)
+		return due_at(k);
+	return k->state == TXN_IDLE && k->now < k->rest_until ? k->rest_until : CLOCK_NEVER;
 }
 
 /* What is open is aborted by whoever initialises this transactional id next. */

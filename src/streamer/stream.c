@@ -685,7 +685,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		if (fds[PROBE].revents && s->session.probe.conn)
 			session_probe_ready(&s->session, s->now);
 		step_socket(s, fds[REPLICATION].revents);
-		more = pump(s);
+		s->sink->backlog = more = pump(s);
 		step_session(s);
 		step_phase(s);
 		step_watchdog(s);

@@ -107,10 +107,11 @@ DECLARE
     f pg_temp.fault := pg_temp.attempt(pg_temp.call(how, fields));
     w text[] := want::text[];
 BEGIN
-    RETURN ok(f.state = w[1] AND f.col = w[2] AND f.message LIKE w[3] AND f.hint LIKE w[4]
-              AND f.constr = 'event_can_be_sent', how || ': ' || what)
-        || CASE WHEN f.state = w[1] AND f.col = w[2] AND f.message LIKE w[3] AND f.hint LIKE w[4]
-                THEN '' ELSE E'\n' || diag(left(f::text, 400)) END;
+    IF f.state = w[1] AND f.col = w[2] AND f.message LIKE w[3] AND f.hint LIKE w[4]
+        AND f.constr = 'event_can_be_sent' THEN
+        RETURN pass(how || ': ' || what);
+    END IF;
+    RETURN fail(how || ': ' || what) || E'\n' || diag(coalesce(left(f::text, 400), 'not refused'));
 END
 $$;
 

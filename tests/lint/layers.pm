@@ -13,7 +13,7 @@ my @parts = (
 	[ qr/^(?:cmd|main)(?:_|$)/ => 'cmd' ],
 	[ qr/^settings(?:_|$)/ => 'settings' ],
 	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress)$/ => 'sink' ],
-	[ qr/^session$/ => 'stream' ],
+	[ qr/^session$|^stream(?:_|$)/ => 'stream' ],
 	[ qr/^kafka_(?:conf|error|task)$/ => 'kafka' ]);
 
 # Higher may know lower.  Files of one rank don't know each other, but for the

@@ -1,0 +1,107 @@
+/*
+ * stream_parts.h - what the files of the stream share: its state.
+ *
+ * stream.c          the loop, and what ends it
+ * stream_intake.c   from the server's messages to the sink: an event's path
+ * stream_trouble.c  stopping in order, and beginning again
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef OUTBOX_STREAM_PARTS_H
+#define OUTBOX_STREAM_PARTS_H
+
+#include "../common/signals.h"
+#include "decode.h"
+#include "inflight.h"
+#include "isolation.h"
+#include "route.h"
+#include "session.h"
+#include "sink.h"
+#include "stream.h"
+
+enum phase
+{
+	PHASE_STREAM,
+	PHASE_DRAIN,				/* no more is read; what is in flight may arrive */
+	PHASE_FINISH,				/* all is confirmed; the server is told so */
+	PHASE_DONE
+};
+
+struct stream
+{
+	struct settings settings;
+	struct session session;
+	struct decoder decoder;
+	struct router *router;
+	struct sink *sink;
+	bool		sink_started;
+	bool		sink_stale;		/* has not stopped yet */
+	struct inflight inflight;
+	lsn_t		confirmable;	/* inflight.flush, as far as the sink agrees */
+	struct isolation isolation;
+
+	/* where the incoming data stands */
+	bool		decoding;		/* the decoder has a frame */
+	bool		skipping;		/* of a transaction that was seen before */
+	bool		held;			/* message is routed and waits for the sink */
+	uint32_t	sequence;		/* of the open transaction */
+	uint32_t	sent;			/* its events handed to the sink */
+	struct message message;
+
+	/* whom we stream from; what is in flight belongs to this */
+	bool		known;
+	char		system[32];
+	uint32_t	timeline;
+
+	enum phase	phase;
+	int64_t		phase_until;	/* of PHASE_DRAIN and PHASE_FINISH */
+	int64_t		now;			/* clock_now() of this turn */
+	int64_t		wall;			/* clock_wall() */
+	int64_t		watchdog_at;
+	int64_t		watchdog_interval;	/* 0 = systemd doesn't watch */
+	struct signals signals;
+	struct err	result;
+};
+
+/* ---------- stream_intake.c ---------- */
+
+/* Whether data is wanted at all.  A clean stop completes the open transaction:
+ * it couldn't be confirmed otherwise, and would be sent again. */
+extern bool stream_is_reading(const struct stream *s);
+
+/* No data is read for the time being. */
+extern bool stream_is_blocked(const struct stream *s);
+
+/* Takes what there is, a turn's worth at most.  True: there may be more. */
+extern bool stream_pump(struct stream *s);
+
+/* ---------- stream_trouble.c ---------- */
+
+/* Reads no more, lets arrive what is in flight, confirms it and ends; result
+ * is why, NULL if nothing is wrong. */
+extern void stream_drain(struct stream *s, const struct err *result);
+
+/* Ends at once. */
+extern void stream_end(struct stream *s, const struct err *result);
+
+/*
+ * What is on its way counts no more: everything behind floor will be read and
+ * sent again.  Until the sink has stopped nobody connects.
+ */
+extern void stream_forget_inflight(struct stream *s, lsn_t floor);
+
+/* The connection is gone, or is to be given up for this reason. */
+extern void stream_connection_lost(struct stream *s, const struct err *err);
+
+/*
+ * An event can't be delivered by anybody: policy stop.  Transactions that share
+ * a Kafka transaction with it could not be committed; so they are sent again
+ * first, each in one of its own.
+ */
+extern void stream_undeliverable(struct stream *s, const struct err *err);
+
+/* The sink can't go on, or an event was refused. */
+extern void stream_sink_failed(struct stream *s, struct err *err);
+
+#endif							/* OUTBOX_STREAM_PARTS_H */

@@ -108,8 +108,10 @@ extern const char *config_where(const struct config *config, const char *section
 /* Prints what is in force as a file, secrets as "********". */
 extern void config_show(const struct config *config, FILE *out);
 
-/* Prints the table: as a commented example file, or as the manual (Markdown). */
+/* Prints the table: as a commented example file, as the manual (Markdown), or
+ * as a manual page of section 5. */
 extern void config_print_example(const struct config_program *program, FILE *out);
 extern void config_print_manual(const struct config_program *program, FILE *out);
+extern void config_print_man(const struct config_program *program, FILE *out);
 
 #endif							/* OUTBOX_CONFIG_H */

@@ -1,5 +1,5 @@
 /*
- * cmd_config.c - outbox-streamer config show|example|reference.
+ * cmd_config.c - outbox-streamer config show|example|reference|man.
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -10,11 +10,12 @@
 #include <string.h>
 
 static const char help[] =
-"Usage: outbox-streamer config show|example|reference [OPTION]...\n\n"
+"Usage: outbox-streamer config show|example|reference|man [OPTION]...\n\n"
 "  show       prints what is in force, with where each value comes from;\n"
 "             secrets are printed as ********\n"
 "  example    prints a file with all keys, their meaning and their defaults\n"
-"  reference  prints the reference manual of all keys, in Markdown\n\n"
+"  reference  prints the reference manual of all keys, in Markdown\n"
+"  man        prints it as a manual page\n\n"
 "  -c, --config=FILE               configuration file\n"
 "  -o, --option=SECTION.KEY=VALUE  overrides file and environment\n"
 "  -h, --help                      this help\n";
@@ -45,7 +46,7 @@ cmd_config(struct cli *cli, int argc, char **argv)
 			return status;
 	}
 	if (optind >= argc)
-		return cli_usage("config needs one of show, example, reference");
+		return cli_usage("config needs one of show, example, reference, man");
 	what = argv[optind++];
 	if (!cli_no_more(argc, argv))
 		return 1;
@@ -55,7 +56,9 @@ cmd_config(struct cli *cli, int argc, char **argv)
 		config_print_example(&streamer_program, stdout);
 	else if (strcmp(what, "reference") == 0)
 		config_print_manual(&streamer_program, stdout);
+	else if (strcmp(what, "man") == 0)
+		config_print_man(&streamer_program, stdout);
 	else
-		return cli_usage("there is no \"config %.60s\": use show, example or reference", what);
+		return cli_usage("there is no \"config %.60s\": use show, example, reference or man", what);
 	return 0;
 }

@@ -69,10 +69,10 @@ sub heading
 	return;
 }
 
-# record(NAME, UNIT, [values], WHAT): the median counts; written at once.
+# record(NAME, UNIT, [values], WHAT, quiet => 1): the median counts; written at once.
 sub record
 {
-	my ($name, $unit, $values, $what) = @_;
+	my ($name, $unit, $values, $what, %more) = @_;
 	my $value = median(@$values);
 	push @results, {
 		name => $name,
@@ -81,7 +81,8 @@ sub record
 		runs => [ map { 0 + sprintf('%.4g', $_) } @$values ],
 		what => $what
 	};
-	printf $out "  %-42s %12.4g  %s %s\n", $name, $value, $unit, join ' ', map { sprintf '%.3g', $_ } @$values;
+	printf $out "  %-42s %12.4g  %s %s\n", $name, $value, $unit, join ' ', map { sprintf '%.3g', $_ } @$values
+	  if !$more{quiet};
 	open my $fh, '>', $file or die "$file: $!";
 	print $fh JSON::PP->new->canonical->pretty->encode(\@results);
 	close $fh or die "$file: $!";

@@ -181,7 +181,7 @@ foreach my $command ('', qw(stream check slot config version))
 like($page, qr/^\.SS \Q$_\E$/m, "the page has $_")
   foreach 'stream', 'check', (map { "slot $_" } qw(create drop show)), (map { "config $_" } qw(show example reference man)), 'version';
 my $file_page = (run([ 'config', 'man' ]))[1];
-like($file_page, qr/\A\.TH OUTBOX-STREAMER\.CONF 5 .*^\.SH "\[postgres\]"$.*^\\fBdsn\\fP$/ms, 'the page of the file');
+like($file_page, qr/\A\.TH OUTBOX-STREAMER\.CONF 5 .*^\.SH "\[postgres\]"\n\.TP\n\\fBdsn\\fP\n/ms, 'the page of the file');
 my @groff = grep { -x "$_/groff" } split /:/, $ENV{PATH};
 SKIP:
 {

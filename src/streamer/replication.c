@@ -248,7 +248,7 @@ got_slot(struct replication *r, const PGresult *res, struct err *err)
 		return refuse_slot(r, err, ERR_FATAL, "slot-lost", "is lost: the server has removed WAL that it needed",
 						   "drop it and create it again, then replay what was missed from the outbox table");
 	r->identity.confirmed = get_lsn(res, 3);
-	r->identity.wal_sender_timeout = atoi(PQgetvalue(res, 0, 5));
+	r->identity.wal_sender_timeout = (int) strtol(PQgetvalue(res, 0, 5), NULL, 10);
 	r->state = STATE_IDENTIFIED;
 	return REPLICATION_IDENTIFIED;
 }

@@ -1,6 +1,7 @@
 # 022_refusals.pl - what must stop check and stream: one line with a hint, the
 # right exit status, within two seconds.
 #
+# runs alone
 # brief: majors
 # Copyright (c) 2026, pg_outbox contributors
 # SPDX-License-Identifier: PostgreSQL

@@ -13,7 +13,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-suites=${SUITE:-unit fuzz pgtap regress e2e scenarios mutants}
+suites=${SUITE:-unit fuzz pgtap regress e2e mutants}
+if [ -z "${SUITE:-}" ] && [ -d tests/scenarios ]; then
+    suites="$suites scenarios"
+fi
 [ "${1:-}" != lint ] || suites=lint
 if [ -n "${SANITIZE:-}" ] && [ -z "${SUITE:-}" ]; then
     # the C programs only, and one short way through all of it

@@ -15,11 +15,12 @@ use parent 'TAP::Formatter::File';
 use TAP::Formatter::File::Session;
 @PgOutbox::Formatter::Session::ISA = ('TAP::Formatter::File::Session');
 
-# remarks are shown (seeds, counts), but not the titles of subtests that pass
+# remarks are shown (seeds, counts), but not what libraries chat: titles of subtests,
+# points of other runs, dumps of a background psql
 sub PgOutbox::Formatter::Session::result
 {
 	my ($self, $result) = @_;
-	return if $result->is_comment && $result->raw =~ /^\s*# Subtest/;
+	return if $result->is_comment && $result->raw =~ /^\s*#\s*(?:$|Subtest|(?:not )?ok \d|[{}']|(?:connect|issuing|results) (?:output|query))/;
 	return TAP::Formatter::File::Session::result($self, $result);
 }
 

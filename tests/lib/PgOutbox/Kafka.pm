@@ -360,7 +360,7 @@ sub java_consumer
 	my $max = delete $opt{max_messages};
 	my @args = (
 		'org.apache.kafka.tools.consumer.ConsoleConsumer', '--bootstrap-server', $self->bootstrap,
-		'--topic', $topic, '--from-beginning', '--timeout-ms', 8000,
+		'--topic', $topic, '--from-beginning', '--timeout-ms', defined $max ? 40000 : 8000,
 		(map { ('--property', $_) } qw(print.key=true print.partition=true print.offset=true print.headers=true)),
 		(map { ('--consumer-property', "$_=$opt{$_}") } sort keys %opt));
 	push @args, '--max-messages', $max if defined $max;

@@ -113,7 +113,7 @@ subscribe(const char *brokers)
 	static const char *const properties[][2] = {
 		{"group.id", "pace"}, {"enable.auto.commit", "false"},
 		{"auto.offset.reset", "earliest"}, {"isolation.level", "read_committed"},
-		{"fetch.wait.max.ms", "100"}, {"fetch.queue.backoff.ms", "1"},
+		{"fetch.wait.max.ms", "100"},
 	};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);

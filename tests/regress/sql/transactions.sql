@@ -68,7 +68,7 @@ SELECT count(*) FROM pg_logical_slot_get_binary_changes('transactions', NULL, NU
 INSERT INTO outbox.event VALUES (u(1), 'order', '1', NULL, to_jsonb(repeat('x', 200000)));
 INSERT INTO outbox.event SELECT u(i), 'order', '1', NULL, to_jsonb(repeat('x', 1000)) FROM generate_series(1, 100) i;
 SELECT pg_copy_logical_replication_slot('transactions', 'transactions2') IS NOT NULL AS copied;
-SELECT dense_rank() OVER (ORDER BY xid::text::int) AS tx, length(data) AS octets,
+SELECT dense_rank() OVER (ORDER BY xid::text::int) AS tx, length(data) / 1000 AS thousands,
 	substring(data FROM 1 FOR 9) = '{"begin":' AS begin,
 	position('{"commit":'::bytea IN data) > 0 AS commit
 	FROM pg_logical_slot_peek_binary_changes('transactions', NULL, NULL);

@@ -208,6 +208,7 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	err_hint(err, "%s", known->hint);
 	rejection->sequence = sequence;
 	rejection->alone = !known->batch;
+	rejection->taken = true;
 	snprintf(rejection->topic, sizeof(rejection->topic), "%s", rd_kafka_topic_name(report->rkt));
 }
 

@@ -58,6 +58,7 @@ struct sink_rejection
 {
 	uint32_t	sequence;		/* highest one, if several were refused */
 	bool		alone;
+	bool		taken;			/* by send() before: it counts as in flight */
 	char		topic[TOPIC_MAX_LEN + 1];
 };
 

@@ -101,10 +101,12 @@ stream_sink_failed(struct stream *s, struct err *err)
 	}
 	if (err->class == ERR_DATA)
 	{
+		bool		others = s->inflight.events > (rejection->taken ? 1 : 0);
+
 		stream_undeliverable(s, err);
 		/* the refused one will never be acknowledged; others may, in a moment */
 		if (s->phase == PHASE_DRAIN && s->phase_until > s->now + REFUSED_DRAIN_MS)
-			s->phase_until = s->now + (s->inflight.events > 1 ? REFUSED_DRAIN_MS : 0);
+			s->phase_until = s->now + (others ? REFUSED_DRAIN_MS : 0);
 		return;
 	}
 	if (err->class != ERR_RETRY || s->phase != PHASE_STREAM)

@@ -22,8 +22,9 @@ static const struct property defaults[] = {
 	{"linger.ms", "0"},
 	{"reconnect.backoff.max.ms", "1000"},
 	{"socket.keepalive.enable", "true"},
-	/* how long a topic may be unknown before its messages are refused */
-	{"topic.metadata.propagation.max.ms", "1000"},
+	/* how long a topic may be unknown before its messages are refused; the client
+	 * looks once a second, so this much comes to less than two */
+	{"topic.metadata.propagation.max.ms", "700"},
 	{"partitioner", "murmur2_random"},
 };
 

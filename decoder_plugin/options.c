@@ -26,6 +26,7 @@
 #define MAX_FRAME			(1024 * 1024)
 
 #define MAX_WIRE			1000000
+#define MAX_SHARDS			256
 
 typedef enum Option
 {
@@ -36,6 +37,7 @@ typedef enum Option
 	OPTION_FRAME_SIZE,
 	OPTION_ORIGIN,
 	OPTION_WAIT_VISIBLE,
+	OPTION_SHARD,
 	NOPTIONS
 } Option;
 
@@ -47,6 +49,7 @@ static const char *const option_names[NOPTIONS] = {
 	[OPTION_FRAME_SIZE] = OUTBOX_OPTION_FRAME_SIZE,
 	[OPTION_ORIGIN] = OUTBOX_OPTION_ORIGIN,
 	[OPTION_WAIT_VISIBLE] = OUTBOX_OPTION_WAIT_VISIBLE,
+	[OPTION_SHARD] = OUTBOX_OPTION_SHARD,
 };
 
 static Option
@@ -131,6 +134,37 @@ parse_switch(const char *name, const char *value)
 	return result;
 }
 
+/* up to three decimal digits at *at, without leading zeros; -1: none */
+static int
+take_small_number(const char **at)
+{
+	const char *start = *at;
+	int			number = 0;
+
+	for (; **at >= '0' && **at <= '9' && *at - start < 3; (*at)++)
+		number = number * 10 + (**at - '0');
+	if (*at == start || (*start == '0' && *at - start > 1))
+		return -1;
+	return number;
+}
+
+static void
+parse_shard(OutboxOptions *options, const char *value)
+{
+	const char *at = value;
+	int			shard = take_small_number(&at);
+	int			nshards = *at == '/' ? (at++, take_small_number(&at)) : -1;
+
+	if (*at != '\0' || shard < 0 || nshards <= shard || nshards > MAX_SHARDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("outbox_decoder: invalid value for option \"%s\": \"%s\"",
+						OUTBOX_OPTION_SHARD, value),
+				 errhint("It must be i/n, with i from 0 to n - 1 and n up to %d.", MAX_SHARDS)));
+	options->shard = (uint32) shard;
+	options->nshards = (uint32) nshards;
+}
+
 static void
 add_table(OutboxOptions *options, const char *value)
 {
@@ -178,6 +212,9 @@ set_option(OutboxOptions *options, Option option, const char *value)
 		case OPTION_WAIT_VISIBLE:
 			options->wait_visible = parse_switch(name, value);
 			break;
+		case OPTION_SHARD:
+			parse_shard(options, value);
+			break;
 		case NOPTIONS:
 			break;
 	}
@@ -195,6 +232,7 @@ outbox_parse_options(List *defelems, OutboxOptions *options)
 	options->frame_size = DEFAULT_FRAME;
 	options->wire = OUTBOX_WIRE_VERSION;
 	options->wait_visible = true;
+	options->nshards = 1;
 
 	foreach(lc, defelems)
 	{

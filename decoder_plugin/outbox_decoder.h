@@ -91,6 +91,8 @@ typedef struct OutboxOptions
 	int			wire;			/* version that is written */
 	bool		only_local;		/* origin = none */
 	bool		wait_visible;
+	uint32		shard;			/* which of ... */
+	uint32		nshards;		/* ... how many; 1 = all events */
 } OutboxOptions;
 
 /*
@@ -130,6 +132,8 @@ typedef struct OutboxRelation
 	int			natts;			/* columns to look at: highest one needed */
 	int			nmembers;
 	OutboxMember members[OUTBOX_WIRE_NMEMBERS];
+	int			key;			/* which member is the key; -1: none */
+	int			aggregateid;	/* likewise */
 	OutboxMember payload;
 } OutboxRelation;
 
@@ -249,6 +253,16 @@ typedef struct OutboxSlice
  */
 extern bool outbox_split_message(const char *content, Size size,
 								 OutboxSlice fields[OUTBOX_MESSAGE_FIELDS]);
+
+/* ---------- shard.c ---------- */
+
+/*
+ * Does an event belong to this slot's shard?  For options.nshards > 1.  What
+ * they allocate is in the current memory context.
+ */
+extern bool outbox_row_is_ours(OutboxState *state, const OutboxRelation *relation,
+							   Relation rel, HeapTuple tuple);
+extern bool outbox_message_is_ours(OutboxState *state, const char *content, Size size);
 
 /* ---------- visible.c ---------- */
 

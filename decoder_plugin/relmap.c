@@ -322,6 +322,8 @@ resolve_columns(OutboxRelmap *map, OutboxRelation *entry, Relation relation)
 		member->literal = entry->table->text;
 		member->literallen = (int) strlen(member->literal);
 	}
+	entry->key = -1;
+	entry->aggregateid = -1;
 	for (int role = OUTBOX_WIRE_ID; role <= OUTBOX_WIRE_TIMESTAMP; role++)
 	{
 		OutboxMember *member = &entry->members[entry->nmembers];
@@ -329,7 +331,13 @@ resolve_columns(OutboxRelmap *map, OutboxRelation *entry, Relation relation)
 		if (!resolve_role(entry, desc, role, member))
 			entry->error = OUTBOX_ERROR_COLUMN;
 		else if (member->kind != OUTBOX_KIND_NULL)
+		{
+			if (role == OUTBOX_WIRE_KEY)
+				entry->key = entry->nmembers;
+			else if (role == OUTBOX_WIRE_AGGREGATEID)
+				entry->aggregateid = entry->nmembers;
 			entry->nmembers++;
+		}
 	}
 	if (!resolve_role(entry, desc, OUTBOX_ROLE_PAYLOAD, &entry->payload))
 		entry->error = OUTBOX_ERROR_COLUMN;

@@ -134,5 +134,6 @@ enum outbox_wire_member
 #define OUTBOX_OPTION_FRAME_SIZE	"frame_size"		/* soft limit of a message, octets */
 #define OUTBOX_OPTION_ORIGIN		"origin"			/* any | none (only local changes) */
 #define OUTBOX_OPTION_WAIT_VISIBLE	"wait_visible"		/* on | off */
+#define OUTBOX_OPTION_SHARD			"shard"				/* i/n: events whose key hashes to i */
 
 #endif							/* OUTBOX_WIRE_H */

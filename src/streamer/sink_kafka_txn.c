@@ -240,6 +240,19 @@ due_at(const struct sink_kafka_txn *k)
 
 /* ---------- what the stream calls ---------- */
 
+/* Whatever failed: if we have been fenced, that is why. */
+static void
+explain(struct sink_kafka_txn *k, struct err *err)
+{
+	char		reason[256];
+
+	if (err->class == ERR_RETRY &&
+		rd_kafka_fatal_error(k->producer.client, reason, sizeof(reason)) == RD_KAFKA_RESP_ERR__FENCED)
+		err_set(err, ERR_RETRY, "fenced",
+				"fenced: another instance has taken over, or a transaction took longer than kafka.transaction.timeout.ms (%s)",
+				reason);
+}
+
 static enum err_class
 start(struct sink *sink, const struct replication_identity *identity, struct err *err)
 {
@@ -282,9 +295,14 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 	if (k->state == TXN_IDLE && k->now < k->rest_until)
 		return SINK_FULL;
 	if (k->state == TXN_IDLE && begin_group(k, err))
+	{
+		explain(k, err);
 		return SINK_FAILED;
+	}
 	result = kafka_producer_send(&k->producer, message, sequence, &sink->rejection, err);
-	if (result == SINK_OK)
+	if (result == SINK_FAILED)
+		explain(k, err);
+	else if (result == SINK_OK)
 	{
 		k->group.whole = false;
 		k->group.events++;
@@ -383,6 +401,7 @@ serve(struct sink *sink, int64_t now, struct err *err)
 	}
 	if (!err->class && k->state == TXN_OPEN && k->group.whole && (is_large(k) || now >= due_at(k)))
 		close_group(k, err);
+	explain(k, err);
 	return err->class;
 }
 

@@ -115,6 +115,14 @@ sub one
 	return $t;
 }
 
+# many(EVENTS, ...): a transaction of each size, in one session.
+sub many
+{
+	my ($self, @events) = @_;
+	$self->{node}->safe_psql('postgres', join '', map { "SELECT exact.write(nextval('exact.t'), $_, 1);\n" } @events);
+	return;
+}
+
 sub writing { return scalar grep { $_ && $_->alive } @{ $_[0]{proc} // [] }; }
 
 # wait_written(SECONDS): dies if a writer failed; false if it takes longer.

@@ -75,15 +75,18 @@ CREATE TABLE j.doc2 (LIKE j.doc);
 CREATE TABLE j.num2 (LIKE j.num);
 INSERT INTO j.doc2 SELECT * FROM j.doc;
 INSERT INTO j.num2 SELECT * FROM j.num;
-CREATE TABLE j.got AS
-	SELECT (h->>'table') AS source, (h->>'id')::int AS id, payload
+-- made before it is filled: a statement that reads a slot and writes WAL itself may
+-- wait for the WAL writer
+CREATE TEMP TABLE got (source text, id int, payload text);
+INSERT INTO got
+	SELECT h->>'table', (h->>'id')::int, payload
 	FROM events('jsonb', 'table', 'j.doc2', 'table', 'j.num2'), LATERAL (SELECT ('{' || head || '}')::json) l(h);
-SELECT source, count(*) > 5000 AS thousands FROM j.got GROUP BY source ORDER BY source;
+SELECT source, count(*) > 5000 AS thousands FROM got GROUP BY source ORDER BY source;
 SELECT d.id, left(d.payload::text, 100) AS expected, left(g.payload, 100) AS got
-	FROM j.doc d LEFT JOIN j.got g ON g.id = d.id AND g.source = 'j.doc2'
+	FROM j.doc d LEFT JOIN got g ON g.id = d.id AND g.source = 'j.doc2'
 	WHERE g.payload IS DISTINCT FROM d.payload::text ORDER BY d.id LIMIT 10;
 SELECT d.id, left(d.payload::text, 100) AS expected, left(g.payload, 100) AS got
-	FROM j.num d LEFT JOIN j.got g ON g.id = d.id AND g.source = 'j.num2'
+	FROM j.num d LEFT JOIN got g ON g.id = d.id AND g.source = 'j.num2'
 	WHERE g.payload IS DISTINCT FROM d.payload::text ORDER BY d.id LIMIT 10;
 
 -- as a member of the head

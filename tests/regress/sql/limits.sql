@@ -35,7 +35,10 @@ CREATE TABLE big.source AS
 	SELECT 3, (SELECT string_agg(md5(i::text) || repeat('x', 300), '') FROM generate_series(1, 3000) i);
 INSERT INTO big.t SELECT id, v, v, left(v, 100), v FROM big.source;
 INSERT INTO big.j SELECT id, jsonb_build_object('v', v, 'w', jsonb_build_array(v)), v FROM big.source;
-CREATE TEMP TABLE got AS SELECT ('{' || head || '}')::json AS h, payload, row_number() OVER () AS i
+-- made before it is filled: a statement that reads a slot and writes WAL itself may
+-- wait for the WAL writer
+CREATE TEMP TABLE got (h json, payload text, i bigint);
+INSERT INTO got SELECT ('{' || head || '}')::json, payload, row_number() OVER ()
 	FROM events('limits', 'table', 'big.t', 'table', 'big.j');
 SELECT h->>'table' AS source, h->>'id' AS id, h->>'error' AS error, h->>'type' = v AS type, h->>'key' = v AS key,
 	payload = CASE h->>'table' WHEN 'big.t' THEN v ELSE jsonb_build_object('v', v, 'w', jsonb_build_array(v))::text END AS payload

@@ -18,9 +18,13 @@ SELECT pg_logical_emit_message(true, 'pg_outbox', message('1008', NULL, NULL, NU
 SELECT pg_logical_emit_message(true, 'pg_outbox', 'malformed') IS NOT NULL AS sent;
 
 SELECT pg_copy_logical_replication_slot('shards', 'shards' || i) IS NOT NULL AS copied FROM generate_series(1, 6) i;
-CREATE TEMP TABLE one AS SELECT * FROM events('shards1', 'table', 'outbox.keyed', 'shard', '0/1');
-CREATE TEMP TABLE three AS
-	SELECT 0 AS shard, * FROM events('shards2', 'table', 'outbox.keyed', 'shard', '0/3') UNION ALL
+-- made before they are filled: a statement that reads a slot and writes WAL itself may
+-- wait for the WAL writer
+CREATE TEMP TABLE one (tx int, head text, payload text);
+CREATE TEMP TABLE three (shard int, tx int, head text, payload text);
+INSERT INTO one SELECT * FROM events('shards1', 'table', 'outbox.keyed', 'shard', '0/1');
+INSERT INTO three
+	SELECT 0, * FROM events('shards2', 'table', 'outbox.keyed', 'shard', '0/3') UNION ALL
 	SELECT 1, * FROM events('shards3', 'table', 'outbox.keyed', 'shard', '1/3') UNION ALL
 	SELECT 2, * FROM events('shards4', 'table', 'outbox.keyed', 'shard', '2/3');
 -- all of them, each once

@@ -39,7 +39,10 @@ BEGIN
 					   s.type, s.n, s.value);
 	END LOOP;
 END $$;
-CREATE TEMP TABLE got AS SELECT row_number() OVER () AS i, * FROM events('types', 'table', 'types.t');
+-- made before it is filled: a statement that reads a slot and writes WAL itself may
+-- wait for the WAL writer
+CREATE TEMP TABLE got (i bigint, tx int, head text, payload text);
+INSERT INTO got SELECT row_number() OVER () AS i, * FROM events('types', 'table', 'types.t');
 -- as payload: what casting to text gives, or an error
 SELECT s.type, s.value, coalesce(g.payload, 'NULL') AS payload, ('{' || g.head || '}')::json->>'error' AS error
 	FROM types.sample s JOIN got g ON ('{' || g.head || '}')::json->>'id' = s.n::text

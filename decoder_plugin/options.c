@@ -26,7 +26,6 @@
 #define MAX_FRAME			(1024 * 1024)
 
 #define MAX_WIRE			1000000
-#define MAX_SHARDS			256
 
 typedef enum Option
 {
@@ -155,12 +154,12 @@ parse_shard(OutboxOptions *options, const char *value)
 	int			shard = take_small_number(&at);
 	int			nshards = *at == '/' ? (at++, take_small_number(&at)) : -1;
 
-	if (*at != '\0' || shard < 0 || nshards <= shard || nshards > MAX_SHARDS)
+	if (*at != '\0' || shard < 0 || nshards <= shard || nshards > OUTBOX_MAX_SHARDS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("outbox_decoder: invalid value for option \"%s\": \"%s\"",
 						OUTBOX_OPTION_SHARD, value),
-				 errhint("It must be i/n, with i from 0 to n - 1 and n up to %d.", MAX_SHARDS)));
+				 errhint("It must be i/n, with i from 0 to n - 1 and n up to %d.", OUTBOX_MAX_SHARDS)));
 	options->shard = (uint32) shard;
 	options->nshards = (uint32) nshards;
 }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../decoder_plugin/wire.h"
+
 #define KB	INT64_C(1024)
 #define MB	(1024 * KB)
 #define GB	(1024 * MB)
@@ -39,6 +41,9 @@ static const struct config_key keys[] = {
 	"Prefix of the logical messages that are events (outbox.emit_message). Empty: messages are ignored."},
 	{"outbox", "origin", CONFIG_ENUM, "any", "any|none", 0, 0, 0,
 	"none leaves out rows that logical replication brought from another server; any takes them too."},
+	{"outbox", "shard", CONFIG_STRING, "0/1", NULL, 0, 0, 0,
+		"i/n: one of n streamers with a slot each, which has the events whose key hashes to i. "
+	"All n use the same n; order per key is kept, that between keys only within a shard."},
 	{"outbox", "wait_visible", CONFIG_BOOL, "on", NULL, 0, 0, 0,
 	"An event is sent only when other sessions can see its transaction. Off saves the wait for a synchronous standby."},
 	{"outbox", "max_payload", CONFIG_SIZE, NULL, NULL, 1, 1016 * MB, 0,
@@ -145,6 +150,22 @@ check_slot(const struct config *config, const char *slot, struct err *err)
 	return err_hint(err, "up to 63 lower-case letters, digits and underscores");
 }
 
+/* "i/n" in decimal, as the plugin reads it: better refused before anything connects. */
+static enum err_class
+check_shard(const struct config *config, const char *shard, struct err *err)
+{
+	unsigned	i,
+				n;
+	char		again[32];
+
+	if (sscanf(shard, "%4u/%4u", &i, &n) == 2 && i < n && n <= OUTBOX_MAX_SHARDS &&
+		snprintf(again, sizeof(again), "%u/%u", i, n) > 0 && strcmp(again, shard) == 0)
+		return ERR_NONE;
+	(void) err_set(err, ERR_CONFIG, "config-value", "%s: outbox.shard is not a shard: \"%s\"",
+				   config_where(config, "outbox", "shard"), shard);
+	return err_hint(err, "i/n, from 0/n to n-1/n, with n up to %d; 0/1 for all events", OUTBOX_MAX_SHARDS);
+}
+
 static enum err_class
 check_delivery(const struct config *config, const struct settings *settings, struct err *err)
 {
@@ -168,6 +189,7 @@ load_plain(struct settings *s, const struct config *c)
 	s->topic = config_string(c, "outbox", "topic");
 	s->message_prefix = config_string(c, "outbox", "message_prefix");
 	s->origin = config_int(c, "outbox", "origin") == 1 ? "none" : "any";
+	s->shard = config_string(c, "outbox", "shard");
 	s->wait_visible = config_bool(c, "outbox", "wait_visible");
 	s->max_payload = config_int(c, "outbox", "max_payload");
 	s->max_inflight_events = config_int(c, "outbox", "max_inflight_events");
@@ -241,6 +263,8 @@ settings_load(struct settings *settings, const struct config *config, struct err
 	class = check_dsn(config, settings->dsn, err);
 	if (class == ERR_NONE)
 		class = check_slot(config, settings->slot, err);
+	if (class == ERR_NONE)
+		class = check_shard(config, settings->shard, err);
 	if (class == ERR_NONE)
 		class = check_delivery(config, settings, err);
 	if (class == ERR_NONE)

@@ -52,6 +52,7 @@ struct settings
 	const char *topic;			/* pattern: ${aggregatetype}, ${type}, ${table} */
 	const char *message_prefix;
 	const char *origin;			/* "any" | "none" */
+	const char *shard;			/* "i/n"; "0/1" = all events */
 	bool		wait_visible;
 	int64_t		max_payload;
 	int64_t		max_inflight_events;

@@ -61,6 +61,7 @@ test_defaults(void)
 	is_str(s->topic, "outbox.event.${aggregatetype}", "topic");
 	is_str(s->message_prefix, "pg_outbox", "message_prefix");
 	is_str(s->origin, "any", "origin");
+	is_str(s->shard, "0/1", "all events");
 	ok(s->wait_visible, "wait_visible");
 	is_int(s->max_inflight_events, 20000, "max_inflight_events");
 	is_int(s->max_inflight_bytes, 16 * 1024 * 1024, "max_inflight_bytes");
@@ -77,6 +78,15 @@ test_defaults(void)
 	is_int((long long) s->nkafka, 1, "counts once");
 	is_str(settings_kafka(s, "linger.ms"), "2", "the last one wins");
 	is_int(settings_check_sink(s, &l.err), ERR_CONFIG, "without brokers the sink is refused");
+	unload(&l);
+	ok(LOAD(&l, "outbox.shard=255/256"), "the last of 256 shards");
+	is_str(s->shard, "255/256", "as the plugin reads it");
+	unload(&l);
+	ok(!LOAD(&l, "outbox.shard=2/2"), "a shard that isn't there is refused");
+	unload(&l);
+	ok(!LOAD(&l, "outbox.shard=0/257"), "too many shards are refused");
+	unload(&l);
+	ok(!LOAD(&l, "outbox.shard=0/2 "), "octets behind a shard are refused");
 	unload(&l);
 	ok(LOAD(&l, "sink.type=stdout", "outbox.origin=NONE"), "standard output");
 	is_int(settings_check_sink(s, &l.err), ERR_NONE, "needs no brokers");

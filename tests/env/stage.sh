@@ -50,6 +50,7 @@ build env -u TESTS -u MAKEFLAGS -u MAKELEVEL make -j2 -C src
 build env -u TESTS -u MAKEFLAGS -u MAKELEVEL make -C tests/tools
 [ ! -e "tests/$what/Makefile" ] || build env -u TESTS -u MAKEFLAGS -u MAKELEVEL make -C "tests/$what"
 tests/env/kafka.sh
+[ "$what" = demo ] || tests/env/debezium.sh || echo "stage.sh: going on without Debezium" >&2
 major=$(tests/env/pg.sh "${PG_MAJOR:-}")
 set -a
 # shellcheck disable=SC1090

@@ -1,0 +1,9 @@
+# 400_debezium.pl - tests/e2e/200_kill.pl at full size.
+# Copyright (c) 2026, pg_outbox contributors
+# SPDX-License-Identifier: PostgreSQL
+
+use strict;
+use warnings FATAL => 'all';
+use FindBin;
+
+require "$FindBin::RealBin/../e2e/400_debezium.pl";

@@ -238,6 +238,12 @@ BEGIN
         problem := pg_catalog.format('headers must be a JSON object, not %s', pg_catalog.jsonb_typeof(headers));
         advice := 'One member for each header, such as {"source": "shop"}; NULL for none.';
 
+    -- whoever takes the last header of a name would take this one for ours
+    ELSIF headers OPERATOR(pg_catalog.?|) '{id,eventType,outbox.position}'::pg_catalog.text[] THEN
+        col := 'headers';
+        problem := 'headers "id", "eventType" and "outbox.position" are the streamer''s own';
+        advice := 'Choose another name; id and type are columns of the event.';
+
     ELSIF headers IS NOT NULL AND pg_catalog.jsonb_array_length(
             pg_catalog.jsonb_path_query_array(headers, 'strict $.*')) OPERATOR(pg_catalog.>) max_headers THEN
         code := 'program_limit_exceeded';

@@ -214,6 +214,14 @@ add_header(struct message *message, const char *name, struct slice value)
 			(struct header) {slice_of(name), value};
 }
 
+/* A consumer that takes the last header of a name would take the row's for ours. */
+static bool
+is_reserved(struct slice name)
+{
+	return slice_equal(name, slice_of(HEADER_ID)) || slice_equal(name, slice_of(HEADER_TYPE)) ||
+		slice_equal(name, slice_of(HEADER_POSITION));
+}
+
 /* Our own first, in a fixed order, then the row's. */
 static const char *
 set_headers(const struct wire_event *event, struct message *message)
@@ -233,6 +241,9 @@ set_headers(const struct wire_event *event, struct message *message)
 
 		if (n < 0)
 			return reason;
+		for (int i = 0; i < n; i++)
+			if (is_reserved(message->headers[message->nheaders + i].name))
+				return "a header of the row has a name that is the streamer's own";
 		message->nheaders += n;
 	}
 	return NULL;

@@ -302,6 +302,8 @@ test_headers(void)
 	route(s);
 	is_str(headers_of(&s->message), "eventType=;" POSITION "traceparent=00-1-2-01;",
 		   "NULL is left out, empty is not");
+	set_headers(s, "{\"tenant\": 1, \"outbox.position\": \"0\"}");
+	is_str(route(s), "headers-invalid", "a header with a name of ours");
 	set_headers(s, "[]");
 	is_str(route(s), "headers-invalid", "headers that are no object");
 	ok(strstr(s->err.message, "no JSON object") != NULL, "the reason: %s", s->err.message);

@@ -24,7 +24,7 @@ static const struct property defaults[] = {
 	{"socket.keepalive.enable", "true"},
 	/* how long a topic may be unknown before its messages are refused; the client
 	 * looks once a second, so this much comes to less than two */
-	{"topic.metadata.propagation.max.ms", "700"},
+	{"topic.metadata.propagation.max.ms", "800"},
 	{"partitioner", "murmur2_random"},
 };
 

@@ -196,6 +196,7 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	{
 		if (sequence - rejection->sequence < UINT32_MAX / 2)
 			rejection->sequence = sequence;
+		rejection->taken++;
 		return;
 	}
 	if (err->class == ERR_DATA || (err->class && known->class != ERR_DATA))
@@ -208,7 +209,7 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	err_hint(err, "%s", known->hint);
 	rejection->sequence = sequence;
 	rejection->alone = !known->batch;
-	rejection->taken = true;
+	rejection->taken = 1;
 	snprintf(rejection->topic, sizeof(rejection->topic), "%s", rd_kafka_topic_name(report->rkt));
 }
 

@@ -58,7 +58,7 @@ struct sink_rejection
 {
 	uint32_t	sequence;		/* highest one, if several were refused */
 	bool		alone;
-	bool		taken;			/* by send() before: it counts as in flight */
+	uint32_t	taken;			/* refused ones that send() had taken: they count as in flight */
 	char		topic[TOPIC_MAX_LEN + 1];
 };
 

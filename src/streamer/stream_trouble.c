@@ -101,10 +101,10 @@ stream_sink_failed(struct stream *s, struct err *err)
 	}
 	if (err->class == ERR_DATA)
 	{
-		bool		others = s->inflight.events > (rejection->taken ? 1 : 0);
+		bool		others = s->inflight.events > rejection->taken;
 
 		stream_undeliverable(s, err);
-		/* the refused one will never be acknowledged; others may, in a moment */
+		/* the refused will never be acknowledged; others may, in a moment */
 		if (s->phase == PHASE_DRAIN && s->phase_until > s->now + REFUSED_DRAIN_MS)
 			s->phase_until = s->now + (others ? REFUSED_DRAIN_MS : 0);
 		return;

@@ -5,5 +5,6 @@
 use strict;
 use warnings FATAL => 'all';
 use FindBin;
+use PgOutbox::Node;    # now: it has INIT blocks, for which a require comes too late
 
 require "$FindBin::RealBin/../e2e/210_large_transaction.pl";

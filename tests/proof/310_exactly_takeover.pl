@@ -4,5 +4,6 @@
 
 use strict;
 use warnings FATAL => 'all';
+use PgOutbox::Node;    # now: it has INIT blocks, for which a do comes too late
 
 do './tests/e2e/310_exactly_takeover.pl' or die $@ || $!;

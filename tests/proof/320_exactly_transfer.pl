@@ -4,6 +4,7 @@
 
 use strict;
 use warnings FATAL => 'all';
+use PgOutbox::Node;    # now: it has INIT blocks, for which a do comes too late
 
 use lib 'tests/scenarios/transfer';
 

@@ -66,7 +66,8 @@ sub kill_streamer
 		# something arrives: a good moment; or else some other one
 		allow($tally->arrived + 2 * $rate);
 		my $not_before = time + rand 0.03;
-		wait_for(sub { $tally->poll && time >= $not_before }, 5, step => 0.001);
+		# all that may be written has come and is confirmed: a little more
+		wait_for(sub { $tally->poll && time >= $not_before }, 1, step => 0.001) or $limit += $rate / 5;
 		$streamer->pause;
 		$at = time;
 		$tally->catch_up;

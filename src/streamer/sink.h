@@ -120,7 +120,7 @@ struct sink
 	void	   *arg;			/* of the callbacks */
 	struct sink_rejection rejection;
 	bool		ready;			/* takes messages */
-	bool		backlog;		/* the stream says: more can be read at once */
+	bool		backlog;		/* the stream says: what it reads was committed long ago */
 	lsn_t		progress;		/* once ready: what earlier runs have delivered */
 };
 

@@ -44,8 +44,10 @@
  */
 #define REST_MS				3
 
-/* While more waits to be read, a group goes on for that many intervals. */
+/* In a backlog a group goes on for that many intervals, or until nothing has
+ * come for that many. */
 #define BACKLOG_INTERVALS	100
+#define BACKLOG_PAUSE		4
 
 enum txn_state
 {
@@ -62,6 +64,8 @@ struct group
 	int64_t		since;			/* when it was opened */
 	int64_t		events;
 	size_t		octets;
+	int64_t		fed_at;			/* when it got something last */
+	bool		fed;			/* since the last serve() */
 	bool		whole;			/* ends with a commit at present */
 	bool		empty;			/* progress only */
 	uint32_t	sequence;		/* the last whole one */
@@ -185,7 +189,7 @@ begin_group(struct sink_kafka_txn *k, struct err *err)
 		rd_kafka_error_destroy(error);
 		return err->class;
 	}
-	k->group = (struct group) {.since = k->now};
+	k->group = (struct group) {.since = k->now, .fed_at = k->now};
 	k->state = TXN_OPEN;
 	return ERR_NONE;
 }
@@ -231,11 +235,21 @@ is_large(const struct sink_kafka_txn *k)
 		k->group.octets >= (size_t) k->settings->group_bytes;
 }
 
-/* When a group that isn't large is closed. */
+/*
+ * When a group that isn't large is closed.  A commit takes its time whatever the
+ * size, and what is read meanwhile waits.  So while there is a backlog, groups
+ * are large; nobody's event is late because of that.
+ */
 static int64_t
 due_at(const struct sink_kafka_txn *k)
 {
-	return k->group.since + (int64_t) k->settings->group_interval * (k->sink.backlog ? BACKLOG_INTERVALS : 1);
+	int64_t		interval = k->settings->group_interval;
+	int64_t		longest = k->group.since + interval * BACKLOG_INTERVALS;
+	int64_t		pause = k->group.fed_at + interval * BACKLOG_PAUSE;
+
+	if (!k->sink.backlog)
+		return k->group.since + interval;
+	return pause < longest ? pause : longest;
 }
 
 /* ---------- what the stream calls ---------- */
@@ -305,6 +319,7 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 	else if (result == SINK_OK)
 	{
 		k->group.whole = false;
+		k->group.fed = true;
 		k->group.events++;
 		k->group.octets += message_octets(message->key.len, message->payload.len);
 	}
@@ -399,6 +414,9 @@ serve(struct sink *sink, int64_t now, struct err *err)
 		else if (!err->class && state == TXN_COMMITTING)
 			committed(k);
 	}
+	if (k->group.fed)
+		k->group.fed_at = now;
+	k->group.fed = false;
 	if (!err->class && k->state == TXN_OPEN && k->group.whole && (is_large(k) || now >= due_at(k)))
 		close_group(k, err);
 	explain(k, err);

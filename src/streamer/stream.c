@@ -234,7 +234,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		if (fds[PROBE].revents && s->session.probe.conn)
 			session_probe_ready(&s->session, s->now);
 		step_socket(s, fds[REPLICATION].revents);
-		s->sink->backlog = more = stream_pump(s);
+		more = stream_pump(s);
 		step_session(s);
 		step_phase(s);
 		step_watchdog(s);

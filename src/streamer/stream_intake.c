@@ -14,6 +14,9 @@
 /* Events and messages taken before the other descriptors get their turn. */
 #define TURN_MAX			2000
 
+/* What was committed that long ago is a backlog. */
+#define BACKLOG_MS			250
+
 static bool
 is_full(const struct stream *s)
 {
@@ -94,6 +97,7 @@ take_begin(struct stream *s)
 		stream_drain(s, NULL);
 		return;
 	}
+	s->sink->backlog = s->wall - transaction->time_us / 1000 > BACKLOG_MS;
 	s->sequence = inflight_begin(inflight, transaction->lsn);
 	s->sent = 0;
 }
@@ -128,7 +132,8 @@ take_commit(struct stream *s)
 	inflight_commit(&s->inflight);
 	if (s->sink->ops->commit &&
 		s->sink->ops->commit(s->sink, s->sequence, s->inflight.newest,
-							 s->phase != PHASE_STREAM || isolation_is_active(&s->isolation), &err))
+							 s->phase != PHASE_STREAM || inflight_full(&s->inflight) ||
+							 isolation_is_active(&s->isolation), &err))
 		stream_sink_failed(s, &err);
 }
 

@@ -103,6 +103,7 @@ ok($node->wait_confirmed('outbox'), 'and is confirmed');
 	ok(confirmed_below($first), 'killed: still not confirmed');
 	$streamer->start;
 	ok($node->wait_confirmed('outbox'), 'started again: confirmed');
+	wait_for(sub { keys %{ arrived('sent') } >= 8 }, 20);    # the consumer may be a moment behind
 	is(join(' ', sort keys %{ arrived('sent') }), '1 2 3 4 5 6 7 8', 'and there');
 }
 
@@ -122,6 +123,9 @@ sub once
 	my ($name, $n) = @_;
 	wait_for(sub { keys %{ arrived($name) } >= $n }, 30);
 	ok($node->wait_confirmed('outbox'), "$name: confirmed");
+	# a second one may be the last to come
+	my $there = $kafka->messages_in($topic) + $kafka->messages_in($small);
+	wait_for(sub { $consumer->count >= $there }, 20);
 	my $count = arrived($name);
 	is(scalar keys %$count, $n, "$name: all there");
 	is(scalar(grep { $_ > 1 } values %$count), 0, "$name: none twice");

@@ -1,13 +1,14 @@
 /*
  * pace.c - commits events at a steady pace and measures when a consumer has them
  *
- *   pace -d CONNINFO -b BROKERS -t TOPIC -r RATE -s SECONDS [-c SESSIONS]
+ *   pace -d CONNINFO -b BROKERS -t TOPIC -r RATE -s SECONDS [-w SECONDS] [-c SESSIONS]
  *
  * Each session inserts one event per transaction into outbox.event, with its
  * number as the aggregate id.  A consumer (read_committed, as early as it can
  * be) notes when each one comes.  Both use the same clock.  A latency is the
  * time from COMMIT having returned to the application until the consumer has
  * the message; a message that is there before COMMIT returns counts as 0.
+ * What comes in the first -w seconds (none by default) is not counted.
  * Prints one line, in milliseconds:
  *
  *   events=N rate=R p50=M p90=M p99=M p999=M max=M insert_p50=M histogram=A,B,...
@@ -39,6 +40,7 @@
 static const char *conninfo = "";
 static const char *topic;
 static int64_t total;
+static int64_t warm;			/* as many events come before those that count */
 static double rate;
 static atomic_long next_event;
 static int64_t begun;			/* when the first one is due, microseconds */
@@ -186,7 +188,7 @@ compare(const void *a, const void *b)
 static double
 quantile(const int64_t *sorted, double q)
 {
-	return (double) sorted[(int64_t) (q * (double) (total - 1))] / 1000.0;
+	return (double) sorted[(int64_t) (q * (double) (total - warm - 1))] / 1000.0;
 }
 
 static void
@@ -198,19 +200,20 @@ report(double seconds)
 
 	if (!latency || !insert)
 		die("report", "out of memory");
-	for (int64_t i = 0; i < total; i++)
+	for (int64_t i = 0; i < total - warm; i++)
 	{
+		int64_t		done = due_done[warm + i];
 		int64_t		bucket;
 
-		latency[i] = arrived[i] > due_done[i] ? arrived[i] - due_done[i] : 0;
-		insert[i] = due_done[i] - asked[i];
+		latency[i] = arrived[warm + i] > done ? arrived[warm + i] - done : 0;
+		insert[i] = done - asked[warm + i];
 		bucket = latency[i] / BUCKET_US;
 		histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
 	}
-	qsort(latency, (size_t) total, sizeof(*latency), compare);
-	qsort(insert, (size_t) total, sizeof(*insert), compare);
+	qsort(latency, (size_t) (total - warm), sizeof(*latency), compare);
+	qsort(insert, (size_t) (total - warm), sizeof(*insert), compare);
 	printf("events=%" PRId64 " rate=%.0f p50=%.2f p90=%.2f p99=%.2f p999=%.2f max=%.2f insert_p50=%.2f histogram=",
-		   total, (double) total / seconds, quantile(latency, 0.5), quantile(latency, 0.9),
+		   total - warm, (double) total / seconds, quantile(latency, 0.5), quantile(latency, 0.9),
 		   quantile(latency, 0.99), quantile(latency, 0.999), quantile(latency, 1), quantile(insert, 0.5));
 	for (int i = 0; i < BUCKETS; i++)
 		printf("%s%" PRId64, i ? "," : "", histogram[i]);
@@ -225,12 +228,13 @@ main(int argc, char **argv)
 	const char *brokers = NULL;
 	int			sessions = 8;
 	double		seconds = 10;
+	double		warm_seconds = 0;
 	pthread_t	threads[MAX_SESSIONS];
 	rd_kafka_t *consumer;
 	int64_t		last = 0;
 	int			c;
 
-	while ((c = getopt(argc, argv, "d:b:t:r:s:c:")) != -1)
+	while ((c = getopt(argc, argv, "d:b:t:r:s:w:c:")) != -1)
 	{
 		switch (c)
 		{
@@ -239,17 +243,21 @@ main(int argc, char **argv)
 			case 't': topic = optarg; break;
 			case 'r': rate = atof(optarg); break;
 			case 's': seconds = atof(optarg); break;
+			case 'w': warm_seconds = atof(optarg); break;
 			case 'c': sessions = atoi(optarg); break;
 			default: die("usage", "pace -d CONNINFO -b BROKERS -t TOPIC -r RATE -s SECONDS [-c SESSIONS]");
 		}
 	}
 	if (!brokers || !topic || rate <= 0 || seconds <= 0 || sessions < 1 || sessions > MAX_SESSIONS)
 		die("usage", "-b, -t, -r and -s are needed");
-	total = (int64_t) (rate * seconds);
+	if (warm_seconds < 0)
+		die("usage", "-w can't be negative");
+	warm = (int64_t) (rate * warm_seconds);
+	total = warm + (int64_t) (rate * seconds);
 	due_done = calloc((size_t) total, sizeof(*due_done));
 	asked = calloc((size_t) total, sizeof(*asked));
 	arrived = calloc((size_t) total, sizeof(*arrived));
-	if (total < 2 || !due_done || !asked || !arrived)
+	if (total - warm < 2 || !due_done || !asked || !arrived)
 		die("size", "out of memory");
 	memset(payload, 'x', 200);
 	memcpy(payload, "{\"pad\": \"", 9);

@@ -87,9 +87,7 @@ foreach my $i (1 .. $stops)
 	my $code = $second->stop(20);
 	$slowest = time - $start if time - $start > $slowest;
 	is($code, 0, "stop $i under load: exit status 0");
-	# what arrives next may still be the last one's
 	$second->start;
-	$second->wait_for_log(qr/streaming from slot/) or die 'does not stream: ' . $second->log_text;
 	# what had arrived before may satisfy the next goal; a signal before this ends it by default
 	$second->wait_for_log(qr/streaming from slot/, 30) or die 'no start: ' . $second->log_text;
 }

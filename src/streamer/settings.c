@@ -158,6 +158,7 @@ check_shard(const struct config *config, const char *shard, struct err *err)
 				n;
 	char		again[32];
 
+	/* NOLINTNEXTLINE(cert-err34-c): four digits always fit */
 	if (sscanf(shard, "%4u/%4u", &i, &n) == 2 && i < n && n <= OUTBOX_MAX_SHARDS &&
 		snprintf(again, sizeof(again), "%u/%u", i, n) > 0 && strcmp(again, shard) == 0)
 		return ERR_NONE;

@@ -20,6 +20,8 @@ static const struct property defaults[] = {
 	/* a message without wait gives the latency; under load batches form by
 	 * themselves, as at most five requests are under way */
 	{"linger.ms", "0"},
+	/* nor for the broker's TCP to acknowledge the request before it */
+	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.max.ms", "1000"},
 	{"socket.keepalive.enable", "true"},
 	/* how long a topic may be unknown before its messages are refused; the client

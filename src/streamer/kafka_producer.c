@@ -10,12 +10,21 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../common/clock.h"
 #include "../common/log.h"
 #include "kafka_error.h"
 #include "kafka_producer.h"
 #include "topics.h"
 
 #define PARTITION_KEY	(UINT64_C(1) << 63)	/* the hash has 31 bits */
+
+/*
+ * How long a producer that is given up may take for its last delivery reports.
+ * librdkafka 2.0.2 frees some messages twice if it is destroyed with requests
+ * under way.
+ */
+#define CLOSE_TIMEOUT_MS	500
+#define CLOSE_STEP_MS		10
 
 #define REPORTS_MAX		256		/* delivery reports taken from an event at once */
 
@@ -109,9 +118,15 @@ kafka_producer_close(struct kafka_producer *p)
 		return;
 	topics_free(p->topics);
 	p->topics = NULL;
+	rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	for (int64_t until = clock_now() + CLOSE_TIMEOUT_MS; rd_kafka_outq_len(p->client) > 0 && clock_now() < until;)
+	{
+		rd_kafka_event_t *event = rd_kafka_queue_poll(p->queue, CLOSE_STEP_MS);
+
+		if (event)
+			rd_kafka_event_destroy(event);
+	}
 	rd_kafka_queue_destroy(p->queue);
-	rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-				   RD_KAFKA_PURGE_F_NON_BLOCKING);
 	rd_kafka_destroy(p->client);
 	p->client = NULL;
 }

@@ -6,6 +6,7 @@
  */
 #include "kafka_progress.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,10 @@
 
 #define ADMIN_TIMEOUT_MS	5000
 #define POLL_MS				100
+
+/* A broker that answers, but not as we wish, may be starting: so many attempts. */
+#define ANSWERS_MAX			20
+#define ANSWERS_PAUSE_MS	500
 
 static enum err_class
 cancelled(struct err *err)
@@ -127,12 +132,18 @@ kafka_progress_prepare(rd_kafka_t *client, const char *topic, const atomic_bool 
 	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 	char		reason[256];
 	int			partitions = 0;
+	int			answers = 0;
 
 	while (partitions == 0 && !atomic_load(cancel))
 	{
 		code = create_topic(client, queue, topic, reason, sizeof(reason));
-		if (code && !is_refusal(code))
+		if (code < 0)
 			continue;			/* not reached: the admin call has waited */
+		if (code && !is_refusal(code) && ++answers < ANSWERS_MAX)
+		{
+			poll(NULL, 0, ANSWERS_PAUSE_MS);
+			continue;
+		}
 		partitions = count_partitions(client, topic);
 		if (code && partitions == 0)
 			break;

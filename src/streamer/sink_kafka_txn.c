@@ -37,6 +37,8 @@
 
 #define INIT_ATTEMPT_MS		1000
 
+#define TRANSACTION_TIMEOUT_MS	60000	/* librdkafka's default */
+
 /*
  * The broker says that a transaction is committed before it has written the
  * markers, and refuses to begin another one until then; librdkafka then tries
@@ -70,6 +72,7 @@ struct group
 	bool		empty;			/* progress only */
 	uint32_t	sequence;		/* the last whole one */
 	lsn_t		end;
+	lsn_t		newest;			/* end of the one that the last event is of */
 };
 
 struct sink_kafka_txn
@@ -80,6 +83,7 @@ struct sink_kafka_txn
 	struct kafka_task task;
 	enum txn_state state;
 	struct group group;
+	uint32_t	sequence;		/* of the transaction that was sent last */
 
 	struct replication_identity identity;
 	struct progress progress;	/* ours: what the next record says */
@@ -91,6 +95,8 @@ struct sink_kafka_txn
 	lsn_t		committed;		/* the progress in Kafka covers this */
 	int64_t		rest_until;		/* nothing is begun before */
 	int64_t		idle_at;		/* when idle advance was written last */
+	bool		doubted;		/* the progress was ahead of the server once */
+	lsn_t		too_slow;		/* a transaction that took too long once */
 	int64_t		now;			/* of the last serve() */
 };
 
@@ -254,17 +260,43 @@ due_at(const struct sink_kafka_txn *k)
 
 /* ---------- what the stream calls ---------- */
 
+/*
+ * The coordinator gives up a Kafka transaction that takes too long.  If the group
+ * has ended with a commit, or a broker was away, it will do better the next time;
+ * a PostgreSQL transaction that takes too long twice is too large.
+ */
+static void
+judge_slowness(struct sink_kafka_txn *k, struct err *err)
+{
+	const char *given = settings_kafka(k->settings, "transaction.timeout.ms");
+	int64_t		timeout = given ? atoll(given) : TRANSACTION_TIMEOUT_MS;
+
+	if (k->state != TXN_OPEN || k->group.whole || k->now - k->group.since < timeout)
+		return;
+	if (k->too_slow == k->group.newest)
+	{
+		err_set(err, ERR_DATA, "transaction-too-slow",
+				"the transaction that ends at %X/%X can't be produced within kafka.transaction.timeout.ms (%" PRId64 " ms)",
+				LSN_ARGS(k->too_slow), timeout);
+		err_hint(err, "raise it, and transaction.max.timeout.ms of the brokers if need be");
+		k->sink.rejection = (struct sink_rejection) {.sequence = k->sequence, .alone = true};
+	}
+	k->too_slow = k->group.newest;
+}
+
 /* Whatever failed: if we have been fenced, that is why. */
 static void
 explain(struct sink_kafka_txn *k, struct err *err)
 {
 	char		reason[256];
 
-	if (err->class == ERR_RETRY &&
-		rd_kafka_fatal_error(k->producer.client, reason, sizeof(reason)) == RD_KAFKA_RESP_ERR__FENCED)
-		err_set(err, ERR_RETRY, "fenced",
-				"fenced: another instance has taken over, or a transaction took longer than kafka.transaction.timeout.ms (%s)",
-				reason);
+	if (err->class != ERR_RETRY ||
+		rd_kafka_fatal_error(k->producer.client, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR__FENCED)
+		return;
+	err_set(err, ERR_RETRY, "fenced",
+			"fenced: another instance has taken over, or a transaction took longer than kafka.transaction.timeout.ms (%s)",
+			reason);
+	judge_slowness(k, err);
 }
 
 static enum err_class
@@ -318,6 +350,8 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 		explain(k, err);
 	else if (result == SINK_OK)
 	{
+		k->sequence = sequence;
+		k->group.newest = message->lsn;
 		k->group.whole = false;
 		k->group.fed = true;
 		k->group.events++;
@@ -376,7 +410,15 @@ opened(struct sink_kafka_txn *k, struct err *err)
 	lsn_t		resume;
 
 	if (progress_judge(&k->progress, &k->identity, k->found ? &k->read : NULL, &resume, err))
+	{
+		/* whoever had the slot may have gone on after we had looked at the server,
+		 * and before the slot was ours: look once more */
+		if (!k->doubted && strcmp(err->code, "progress-ahead") == 0)
+			err->class = ERR_RETRY;
+		k->doubted = true;
 		return err->class;
+	}
+	k->doubted = false;
 	log_info("exactly-once: transactional id \"%s\", %s %X/%X", k->transactional_id,
 			 k->found ? "the progress in Kafka is" : "no progress in Kafka yet, going on from",
 			 LSN_ARGS(resume));

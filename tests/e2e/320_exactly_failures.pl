@@ -236,4 +236,12 @@ refuses('a server restored from an older copy', 2, 'progress-ahead');
 $kafka->alter_topic($progress_topic, 'cleanup.policy' => 'delete');
 refuses('a topic that would lose the progress', 1, 'progress-topic');
 
+# a topic that can't be made
+$kafka->stop;
+$kafka->{properties}{'default.replication.factor'} = 3;
+$kafka->start;
+$node->create_slot('another');
+$streamer->configure({ postgres => { slot => 'another' } });
+refuses('a topic that the brokers do not make', 1, 'progress-topic');
+
 done_testing();

@@ -56,6 +56,17 @@ die(const char *what, const char *why)
 	exit(1);
 }
 
+static double
+number(const char *text)
+{
+	char	   *end;
+	double		value = strtod(text, &end);
+
+	if (end == text || *end)
+		die("not a number", text);
+	return value;
+}
+
 static int64_t
 now_us(void)
 {
@@ -241,10 +252,10 @@ main(int argc, char **argv)
 			case 'd': conninfo = optarg; break;
 			case 'b': brokers = optarg; break;
 			case 't': topic = optarg; break;
-			case 'r': rate = atof(optarg); break;
-			case 's': seconds = atof(optarg); break;
-			case 'w': warm_seconds = atof(optarg); break;
-			case 'c': sessions = atoi(optarg); break;
+			case 'r': rate = number(optarg); break;
+			case 's': seconds = number(optarg); break;
+			case 'w': warm_seconds = number(optarg); break;
+			case 'c': sessions = (int) number(optarg); break;
 			default: die("usage", "pace -d CONNINFO -b BROKERS -t TOPIC -r RATE -s SECONDS [-c SESSIONS]");
 		}
 	}

@@ -269,7 +269,7 @@ static void
 judge_slowness(struct sink_kafka_txn *k, struct err *err)
 {
 	const char *given = settings_kafka(k->settings, "transaction.timeout.ms");
-	int64_t		timeout = given ? atoll(given) : TRANSACTION_TIMEOUT_MS;
+	int64_t		timeout = given ? strtoll(given, NULL, 10) : TRANSACTION_TIMEOUT_MS;
 
 	if (k->state != TXN_OPEN || k->group.whole || k->now - k->group.since < timeout)
 		return;

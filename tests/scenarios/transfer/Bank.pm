@@ -20,11 +20,14 @@ sub new
 {
 	my ($class, $kafka) = @_;
 	my $name = PgOutbox::Kafka::unique_name('bank');
+	my @topics = map { $kafka->create_topic("$name-$_", 2) } qw(transfer balance);
+	# a new topic's partitions have no leader yet
+	wait_for(sub { return eval { $kafka->messages_in($_) foreach @topics; 1 } }, 20) or die $@;
 	return bless {
 		kafka => $kafka,
 		name => $name,
-		transfers => $kafka->create_topic("$name-transfer", 2),
-		balances => $kafka->create_topic("$name-balance", 2),
+		transfers => $topics[0],
+		balances => $topics[1],
 		paid => 0
 	}, $class;
 }

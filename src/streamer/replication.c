@@ -327,7 +327,9 @@ start_command(const struct settings *settings, lsn_t start)
 	append_option(out, ", ", OUTBOX_OPTION_MAX_PAYLOAD, number);
 	append_option(out, ", ", OUTBOX_OPTION_PREFIX, settings->message_prefix);
 	append_option(out, ", ", OUTBOX_OPTION_ORIGIN, settings->origin);
-	append_option(out, ", ", OUTBOX_OPTION_SHARD, settings->shard);
+	/* a plugin that is older than the option has all events, too */
+	if (strcmp(settings->shard, "0/1") != 0)
+		append_option(out, ", ", OUTBOX_OPTION_SHARD, settings->shard);
 	append_option(out, ", ", OUTBOX_OPTION_WAIT_VISIBLE, settings->wait_visible ? "on" : "off");
 	for (size_t i = 0; i < settings->ntables; i++)
 		append_option(out, ", ", OUTBOX_OPTION_TABLE, settings->tables[i]);

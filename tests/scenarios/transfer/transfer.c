@@ -31,18 +31,13 @@
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
  */
+#define APP "transfer"
+#include "../app.h"
+
 #include <inttypes.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
-#include <libpq-fe.h>
-#include <librdkafka/rdkafka.h>
 
 #define TIMEOUT_MS		30000
 #define EXIT_FENCED		3
@@ -75,31 +70,6 @@ struct transfer
 	int64_t		amount;
 };
 
-static volatile sig_atomic_t stop_requested = 0;
-
-static void
-on_signal(int signo)
-{
-	(void) signo;
-	stop_requested = 1;
-}
-
-static void die(int status, const char *format,...) __attribute__((noreturn, format(printf, 2, 3)));
-
-static void
-die(int status, const char *format,...)
-{
-	va_list		args;
-
-	fputs("transfer: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	/* no clean-up: it must not commit or leave anything */
-	_exit(status);
-}
-
 /* An error of a transactional call, or NULL. */
 static void
 check(const char *what, rd_kafka_error_t *error)
@@ -128,21 +98,12 @@ delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 static rd_kafka_t *
 new_client(struct bank *bank, rd_kafka_type_t type, const char *const properties[][2])
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_t *client;
-	char		reason[256];
+	rd_kafka_conf_t *conf = kafka_conf(properties);
 
 	rd_kafka_conf_set_opaque(conf, bank);
 	if (type == RD_KAFKA_PRODUCER)
 		rd_kafka_conf_set_dr_msg_cb(conf, delivered);
-	for (int i = 0; properties[i][0]; i++)
-		if (properties[i][1] &&
-			rd_kafka_conf_set(conf, properties[i][0], properties[i][1], reason, sizeof(reason)))
-			die(1, "%s", reason);
-	client = rd_kafka_new(type, conf, reason, sizeof(reason));
-	if (!client)
-		die(1, "%s", reason);
-	return client;
+	return kafka_client(type, conf);
 }
 
 static void
@@ -213,32 +174,17 @@ point(struct bank *bank, const char *name)
 }
 
 static void
-query(struct bank *bank, const char *sql)
-{
-	PGresult   *result = PQexec(bank->database, sql);
-
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		die(1, "%s", PQerrorMessage(bank->database));
-	PQclear(result);
-}
-
-static void
 book(struct bank *bank, const struct transfer *t)
 {
 	char		id[24],
 				amount[24];
 	const char *values[] = {id, amount};
-	PGresult   *result;
 
 	snprintf(id, sizeof(id), "%" PRId64, t->id);
 	snprintf(amount, sizeof(amount), "%" PRId64, t->amount);
-	result = PQexecParams(bank->database, bank->once ?
-						  "INSERT INTO booked_once VALUES ($1, $2) ON CONFLICT (transfer) DO NOTHING" :
-						  "INSERT INTO booked VALUES ($1, $2)",
-						  2, NULL, values, NULL, NULL, 0);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		die(1, "%s", PQerrorMessage(bank->database));
-	PQclear(result);
+	execute(bank->database, bank->once ?
+			"INSERT INTO booked_once VALUES ($1, $2) ON CONFLICT (transfer) DO NOTHING" :
+			"INSERT INTO booked VALUES ($1, $2)", 2, values);
 }
 
 static void
@@ -306,7 +252,7 @@ begin(struct bank *bank)
 	if (bank->transactional_id)
 		check("begin", rd_kafka_begin_transaction(bank->producer));
 	if (bank->database)
-		query(bank, "BEGIN");
+		execute(bank->database, "BEGIN", 0, NULL);
 	point(bank, "begin");
 }
 
@@ -319,14 +265,14 @@ commit(struct bank *bank)
 		point(bank, "offsets");
 	}
 	if (bank->database && !bank->kafka_first)
-		query(bank, "COMMIT");
+		execute(bank->database, "COMMIT", 0, NULL);
 	if (!bank->kafka_first)
 		point(bank, "between");
 	commit_kafka(bank);
 	if (bank->kafka_first)
 		point(bank, "between");
 	if (bank->database && bank->kafka_first)
-		query(bank, "COMMIT");
+		execute(bank->database, "COMMIT", 0, NULL);
 	point(bank, "commit");
 }
 
@@ -457,14 +403,9 @@ main(int argc, char **argv)
 	if (optind < argc && strcmp(argv[optind], "offsets") == 0)
 		return show_offsets(&bank);
 
-	signal(SIGTERM, on_signal);
-	signal(SIGINT, on_signal);
+	catch_signals();
 	if (dsn)
-	{
-		bank.database = PQconnectdb(dsn);
-		if (PQstatus(bank.database) != CONNECTION_OK)
-			die(1, "%s", PQerrorMessage(bank.database));
-	}
+		bank.database = database(dsn);
 	open_kafka(&bank);
 	while (!stop_requested)
 		work(&bank);

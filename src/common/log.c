@@ -94,6 +94,12 @@ log_setup(const char *program, enum log_level level, enum log_format format)
 	logger.journal = stderr_is_journal();
 }
 
+const char *
+log_program(void)
+{
+	return logger.program;
+}
+
 static void __attribute__((format(printf, 2, 3)))
 add(struct line *line, const char *fmt,...)
 {

@@ -31,6 +31,9 @@ enum log_format
 /* program must stay valid; callable again on reload. */
 extern void log_setup(const char *program, enum log_level level, enum log_format format);
 
+/* The program's name, as log_setup() had it. */
+extern const char *log_program(void);
+
 extern void log_debug(const char *fmt,...) __attribute__((format(printf, 1, 2)));
 extern void log_info(const char *fmt,...) __attribute__((format(printf, 1, 2)));
 extern void log_warning(const char *fmt,...) __attribute__((format(printf, 1, 2)));

@@ -34,6 +34,28 @@ given(const PQconninfoOption *options, const char *keyword)
 	return NULL;
 }
 
+enum err_class
+pg_check_dsn(const char *dsn, const char *where, struct err *err)
+{
+	char	   *message = NULL;
+	PQconninfoOption *options = PQconninfoParse(dsn, &message);
+	bool		replication;
+
+	if (options == NULL)
+	{
+		(void) err_set(err, ERR_CONFIG, "dsn-invalid", "%s: postgres.dsn is not a connection string: %s",
+					   where, message != NULL ? message : "out of memory");
+		PQfreemem(message);
+		return err_hint(err, "write host=... dbname=... user=... or postgresql://user@host/dbname; quote values with spaces as 'a b'");
+	}
+	replication = given(options, "replication") != NULL;
+	PQconninfoFree(options);
+	if (!replication)
+		return ERR_NONE;
+	(void) err_set(err, ERR_CONFIG, "dsn-invalid", "%s: postgres.dsn sets replication", where);
+	return err_hint(err, "leave it out: it is added where it is needed");
+}
+
 static void
 set(struct parameters *p, const char *keyword, const char *value)
 {

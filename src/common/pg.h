@@ -13,6 +13,10 @@
 
 #include "err.h"
 
+/* Refuses what is no connection string, or sets replication, with ERR_CONFIG;
+ * where ("file:12") is for the error. */
+extern enum err_class pg_check_dsn(const char *dsn, const char *where, struct err *err);
+
 /*
  * Starts a connection without waiting (PQconnectStart): the caller polls
  * PQconnectPoll().  The DSN is completed, not changed: replication=database

@@ -38,11 +38,11 @@ run(struct cli *cli, bool sql)
 	struct check_kafka *kafka = NULL;
 
 	check.config = cli->config;
-	check.settings = &cli->settings;
+	check.settings = cli->settings;
 	check.pg_deadline = check_now() + PG_TIME;
 	check.kafka_deadline = check_now() + KAFKA_TIME;
 
-	if (cli->settings.sink == SINK_KAFKA)
+	if (cli->settings->sink == SINK_KAFKA)
 		kafka = check_kafka_start(&check);
 	if (check_connect(&check))
 	{

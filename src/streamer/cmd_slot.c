@@ -241,8 +241,8 @@ run(struct cli *cli, const char *what, const struct slot_options *options)
 
 	if (class != ERR_NONE)
 		return err_exit_status(class);
-	slot = cli->settings.slot;
-	conn = pg_connect(cli->settings.dsn, false, "outbox-streamer slot", CONNECT_TIMEOUT, &err);
+	slot = cli->settings->slot;
+	conn = pg_connect(cli->settings->dsn, false, "outbox-streamer slot", CONNECT_TIMEOUT, &err);
 	if (conn == NULL)
 		return cli_fail(&err);
 	if (strcmp(what, "create") == 0)

@@ -7,7 +7,6 @@
 #include "cmd.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "stream.h"
 
@@ -109,8 +108,8 @@ reload(void *arg, struct settings *fresh, struct err *err)
 		config_free(config);
 		return class;
 	}
-	settings.endpos = r->cli->settings.endpos;
-	settings.no_loop = r->cli->settings.no_loop;
+	settings.endpos = r->cli->settings->endpos;
+	settings.no_loop = r->cli->settings->no_loop;
 	warn_changes(r->cli->config, config, false);
 	warn_changes(config, r->cli->config, true);
 
@@ -132,7 +131,7 @@ run(struct cli *cli)
 	struct err	err = {0};
 	enum err_class class;
 
-	class = stream_run(&cli->settings, &callback, &err);
+	class = stream_run(cli->settings, &callback, &err);
 	settings_free(&reloader.fresh_settings);
 	config_free(reloader.fresh);
 	return class == ERR_NONE ? 0 : cli_fail(&err);
@@ -175,7 +174,7 @@ cmd_stream(struct cli *cli, int argc, char **argv)
 	class = cli_load(cli, true);
 	if (class != ERR_NONE)
 		return err_exit_status(class);
-	cli->settings.endpos = endpos;
-	cli->settings.no_loop = no_loop;
+	cli->settings->endpos = endpos;
+	cli->settings->no_loop = no_loop;
 	return run(cli);
 }

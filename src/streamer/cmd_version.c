@@ -34,7 +34,7 @@ cmd_version(struct cli *cli, int argc, char **argv)
 	if (argc > 1 && !cli_no_more(argc, argv))
 		return 1;
 	printf("outbox-streamer %s (wire %d to %d, libpq %d.%d, librdkafka %s)\n",
-		   OUTBOX_STREAMER_VERSION, OUTBOX_WIRE_OLDEST, OUTBOX_WIRE_VERSION,
+		   OUTBOX_VERSION, OUTBOX_WIRE_OLDEST, OUTBOX_WIRE_VERSION,
 		   libpq / 10000, libpq % 10000, rd_kafka_version_str());
 	return 0;
 }

@@ -58,19 +58,6 @@ static const struct
 
 #define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
 
-static enum err_class
-set(rd_kafka_conf_t *conf, const char *name, const char *value, const char *where,
-	struct err *err)
-{
-	char		reason[256];
-
-	if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) == RD_KAFKA_CONF_OK)
-		return ERR_NONE;
-	err_set(err, ERR_CONFIG, "kafka-property", "%s: kafka.%s: %s", where, name, reason);
-	return err_hint(err, "librdkafka's CONFIGURATION.md lists the properties; this is version %s",
-					rd_kafka_version_str());
-}
-
 kafka_partitioner
 kafka_conf_partitioner(const struct settings *settings)
 {
@@ -90,22 +77,23 @@ kafka_conf_new(const struct settings *settings, struct err *err)
 	char		number[32];
 
 	for (size_t i = 0; i < LENGTH(defaults) && !class; i++)
-		class = set(conf, defaults[i].name, defaults[i].value, "default", err);
+		class = kafka_conf_set(conf, defaults[i].name, defaults[i].value, "default", err);
 
 	/* our own limits come first: what is in flight always fits */
 	snprintf(number, sizeof(number), "%lld", (long long) settings->max_inflight_events + 1);
 	if (!class)
-		class = set(conf, "queue.buffering.max.messages", number, "outbox.max_inflight_events", err);
+		class = kafka_conf_set(conf, "queue.buffering.max.messages", number,
+							   "outbox.max_inflight_events", err);
 	snprintf(number, sizeof(number), "%lld",
 			 (long long) (settings->max_inflight_bytes + settings->max_payload) / 1024 + 1024);
 	if (!class)
-		class = set(conf, "queue.buffering.max.kbytes", number, "outbox.max_inflight_bytes", err);
+		class = kafka_conf_set(conf, "queue.buffering.max.kbytes", number,
+							   "outbox.max_inflight_bytes", err);
 
-	for (size_t i = 0; i < settings->nkafka && !class; i++)
-		class = set(conf, settings->kafka[i].name, settings->kafka[i].value,
-					settings->kafka[i].where, err);
+	if (!class)
+		class = kafka_properties_set(conf, &settings->kafka, err);
 	for (size_t i = 0; i < LENGTH(owned) && !class; i++)
-		class = set(conf, owned[i].name, owned[i].value, "own", err);
+		class = kafka_conf_set(conf, owned[i].name, owned[i].value, "own", err);
 	if (!class)
 		return conf;
 	rd_kafka_conf_destroy(conf);

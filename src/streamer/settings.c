@@ -7,12 +7,13 @@
 #include "settings.h"
 #include "settings_parts.h"
 
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../decoder_plugin/wire.h"
+#include "../common/cli.h"
+#include "../common/pg.h"
 
 #define KB	INT64_C(1024)
 #define MB	(1024 * KB)
@@ -87,20 +88,12 @@ static const struct config_key keys[] = {
 
 	{"kafka", "bootstrap.servers", CONFIG_STRING, NULL, NULL, 0, 0, 0,
 	"Brokers to ask for the others, host:port, separated by commas. Required unless sink.type is stdout."},
-	{"kafka", "sasl.password", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Password for SASL."},
-	{"kafka", "sasl.oauthbearer.client.secret", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Client secret for OAUTHBEARER."},
-	{"kafka", "sasl.oauthbearer.config", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Configuration of OAUTHBEARER."},
-	{"kafka", "ssl.key.password", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Passphrase of the private key."},
-	{"kafka", "ssl.key.pem", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Private key in PEM form."},
-	{"kafka", "ssl.keystore.password", CONFIG_STRING, NULL, NULL, 0, 0, CONFIG_SECRET, "Passphrase of the PKCS#12 keystore."},
+	KAFKA_SECRET_KEYS,
 	{"kafka", "*", CONFIG_STRING, NULL, NULL, 0, 0, 0,
 		"Any property of librdkafka, by its own name. Refused are those that delivery rests on: enable.idempotence, acks, "
 	"transactional.id, enable.gapless.guarantee, message.timeout.ms, message.send.max.retries."},
 
-	{"log", "level", CONFIG_ENUM, "info", "debug|info|warning|error", 0, 0, CONFIG_RELOAD,
-	"The least important lines that are written to standard error."},
-	{"log", "format", CONFIG_ENUM, "text", "text|json", 0, 0, CONFIG_RELOAD,
-	"text for people, json for collectors: one object per line."},
+	CLI_LOG_KEYS,
 	{0}
 };
 
@@ -113,30 +106,6 @@ const struct config_program streamer_program = {
 };
 
 /* ---- checks that go beyond one key ---- */
-
-static enum err_class
-check_dsn(const struct config *config, const char *dsn, struct err *err)
-{
-	const char *where = config_where(config, "postgres", "dsn");
-	char	   *message = NULL;
-	PQconninfoOption *options = PQconninfoParse(dsn, &message);
-	bool		replication = false;
-
-	if (options == NULL)
-	{
-		(void) err_set(err, ERR_CONFIG, "dsn-invalid", "%s: postgres.dsn is not a connection string: %s",
-					   where, message != NULL ? message : "out of memory");
-		PQfreemem(message);
-		return err_hint(err, "write host=... dbname=... user=... or postgresql://user@host/dbname; quote values with spaces as 'a b'");
-	}
-	for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
-		replication = replication || (strcmp(o->keyword, "replication") == 0 && o->val != NULL);
-	PQconninfoFree(options);
-	if (!replication)
-		return ERR_NONE;
-	(void) err_set(err, ERR_CONFIG, "dsn-invalid", "%s: postgres.dsn sets replication", where);
-	return err_hint(err, "leave it out: it is added where it is needed");
-}
 
 static enum err_class
 check_slot(const struct config *config, const char *slot, struct err *err)
@@ -206,38 +175,6 @@ load_plain(struct settings *s, const struct config *c)
 	s->log_format = (enum log_format) config_int(c, "log", "format");
 }
 
-static bool
-is_property(const struct kafka_property *property, const char *name)
-{
-	return property->name != NULL && strcmp(property->name, name) == 0;
-}
-
-static bool
-load_kafka(struct settings *s, const struct config *c)
-{
-	size_t		count = config_count(c);
-
-	s->kafka = calloc(count + 1, sizeof(*s->kafka));
-	if (s->kafka == NULL)
-		return false;
-	for (size_t i = 0; i < count; i++)
-	{
-		const struct config_value *v = config_at(c, i);
-		size_t		k = 0;
-
-		if (strcmp(v->section, "kafka") != 0)
-			continue;
-		while (k < s->nkafka && !is_property(&s->kafka[k], v->key))
-			k++;
-		s->kafka[k].name = v->key;
-		s->kafka[k].value = v->value;
-		s->kafka[k].where = v->where;
-		if (k == s->nkafka)
-			s->nkafka++;
-	}
-	return true;
-}
-
 /* What the sink can take, unless it is set: librdkafka counts message.max.bytes
  * (default 1,000,000) over a message with all that belongs to it. */
 static int64_t
@@ -257,11 +194,11 @@ settings_load(struct settings *settings, const struct config *config, struct err
 
 	memset(settings, 0, sizeof(*settings));
 	load_plain(settings, config);
-	if (!load_kafka(settings, config))
+	if (!kafka_properties_load(&settings->kafka, config))
 		return err_set(err, ERR_CONFIG, "out-of-memory", "out of memory");
 	if (settings->max_payload == 0)
 		settings->max_payload = default_max_payload(settings);
-	class = check_dsn(config, settings->dsn, err);
+	class = pg_check_dsn(settings->dsn, config_where(config, "postgres", "dsn"), err);
 	if (class == ERR_NONE)
 		class = check_slot(config, settings->slot, err);
 	if (class == ERR_NONE)
@@ -281,20 +218,13 @@ settings_free(struct settings *settings)
 	for (size_t i = 0; i < settings->ntables; i++)
 		free((void *) settings->tables[i]);
 	free(settings->tables);
-	free(settings->kafka);
+	kafka_properties_free(&settings->kafka);
 	settings->tables = NULL;
 	settings->ntables = 0;
-	settings->kafka = NULL;
-	settings->nkafka = 0;
 }
 
 const char *
 settings_kafka(const struct settings *settings, const char *name)
 {
-	for (size_t i = 0; i < settings->nkafka; i++)
-	{
-		if (is_property(&settings->kafka[i], name))
-			return settings->kafka[i].value;
-	}
-	return NULL;
+	return kafka_properties_get(&settings->kafka, name);
 }

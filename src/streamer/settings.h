@@ -15,6 +15,7 @@
 #include "../common/config.h"
 #include "../common/log.h"
 #include "../common/lsn.h"
+#include "../kafka/properties.h"
 
 enum delivery
 {
@@ -26,14 +27,6 @@ enum sink_type
 {
 	SINK_KAFKA,
 	SINK_STDOUT
-};
-
-/* A property of [kafka], handed to librdkafka as it is. */
-struct kafka_property
-{
-	const char *name;
-	const char *value;
-	const char *where;			/* for errors: "file:12" */
 };
 
 /*
@@ -70,8 +63,7 @@ struct settings
 	size_t		ntables;		/* 0 = the plugin's default, outbox.event */
 
 	enum sink_type sink;
-	struct kafka_property *kafka;
-	size_t		nkafka;
+	struct kafka_properties kafka;
 
 	enum log_level log_level;
 	enum log_format log_format;

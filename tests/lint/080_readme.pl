@@ -48,7 +48,7 @@ delete @listed{qw(check)};
 # what else has the form of a code
 my %other = map { $_ => 1 } qw(at-least-once outbox-streamer read-write);
 my %used;
-foreach my $file (grep { m{^src/(?:common|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
+foreach my $file (grep { m{^src/(?:common|kafka|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
 {
 	foreach my $line (grep { !/_argument\b/ } split /\n/, slurp($file))
 	{

@@ -73,6 +73,9 @@ sub may_include
 	return 1 if $to eq 'common' || $to eq 'wire';
 	my ($from_folder, $from_name) = split m{/}, $from;
 	my ($to_folder, $to_name) = split m{/}, $to;
+
+	# kafka/ lies between common/ and the programs
+	return $from_folder ne 'kafka' if $to_folder eq 'kafka';
 	return 0 if $from_folder ne $to_folder;
 	return 0 unless defined $rank{$from_name} && defined $rank{$to_name};
 	return $rank{$from_name} > $rank{$to_name} || $edge{"$from_name $to_name"} ? 1 : 0;

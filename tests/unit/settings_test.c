@@ -75,7 +75,7 @@ test_defaults(void)
 	unload(&l);
 
 	ok(LOAD(&l, "kafka.linger.ms=1", "kafka.linger.ms=2"), "a property twice");
-	is_int((long long) s->nkafka, 1, "counts once");
+	is_int((long long) s->kafka.count, 1, "counts once");
 	is_str(settings_kafka(s, "linger.ms"), "2", "the last one wins");
 	is_int(settings_check_sink(s, &l.err), ERR_CONFIG, "without brokers the sink is refused");
 	unload(&l);

@@ -1,16 +1,16 @@
 /*
- * cmd_config.c - outbox-streamer config show|example|reference|man.
+ * cli_config.c - the command config show|example|reference|man.
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "cmd.h"
+#include "cli.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] =
-"Usage: outbox-streamer config show|example|reference|man [OPTION]...\n\n"
+static const char help_format[] =
+"Usage: %s config show|example|reference|man [OPTION]...\n\n"
 "  show       prints what is in force, with where each value comes from;\n"
 "             secrets are printed as ********\n"
 "  example    prints a file with all keys, their meaning and their defaults\n"
@@ -32,12 +32,14 @@ show(struct cli *cli)
 }
 
 int
-cmd_config(struct cli *cli, int argc, char **argv)
+cli_config(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {CLI_LONG, {NULL, 0, NULL, 0}};
+	char		help[1024];
 	const char *what;
 	int			option;
 
+	(void) snprintf(help, sizeof(help), help_format, cli->program->config->name);
 	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
 	{
 		int			status = cli_option(cli, option, argv, help);
@@ -53,11 +55,11 @@ cmd_config(struct cli *cli, int argc, char **argv)
 	if (strcmp(what, "show") == 0)
 		return show(cli);
 	if (strcmp(what, "example") == 0)
-		config_print_example(&streamer_program, stdout);
+		config_print_example(cli->program->config, stdout);
 	else if (strcmp(what, "reference") == 0)
-		config_print_manual(&streamer_program, stdout);
+		config_print_manual(cli->program->config, stdout);
 	else if (strcmp(what, "man") == 0)
-		config_print_man(&streamer_program, stdout);
+		config_print_man(cli->program->config, stdout);
 	else
 		return cli_usage("there is no \"config %.60s\": use show, example, reference or man", what);
 	return 0;

@@ -268,6 +268,25 @@ list_topics(rd_kafka_t *rk)
 	rd_kafka_metadata_destroy(md);
 }
 
+/*
+ * Ends of a partition.  A broker that comes back, or was paused, is without leaders
+ * for a moment: asked again until TIMEOUT_MS have passed.
+ */
+static void
+query_ends(rd_kafka_t *rk, const char *topic, int32_t id, int64_t *low, int64_t *high)
+{
+	int64_t		deadline = monotonic_ms() + TIMEOUT_MS;
+	rd_kafka_resp_err_t rc;
+
+	while ((rc = rd_kafka_query_watermark_offsets(rk, topic, id, low, high, TIMEOUT_MS)) !=
+		   RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		if (monotonic_ms() >= deadline)
+			die("%s [%d]: %s", topic, id, rd_kafka_err2str(rc));
+		usleep(10000);
+	}
+}
+
 static void
 print_ends(rd_kafka_t *rk, const char *topic)
 {
@@ -284,11 +303,8 @@ print_ends(rd_kafka_t *rk, const char *topic)
 			int32_t		id = md->topics[i].partitions[p].id;
 			int64_t		low;
 			int64_t		high;
-			rd_kafka_resp_err_t rc;
 
-			rc = rd_kafka_query_watermark_offsets(rk, topic, id, &low, &high, TIMEOUT_MS);
-			if (rc != RD_KAFKA_RESP_ERR_NO_ERROR)
-				die("%s [%d]: %s", topic, id, rd_kafka_err2str(rc));
+			query_ends(rk, topic, id, &low, &high);
 			printf("%d\t%" PRId64 "\t%" PRId64 "\n", id, low, high);
 		}
 	}

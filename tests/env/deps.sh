@@ -280,7 +280,7 @@ mkdir -p \$dir
 echo 'create_main_cluster = false' >\$dir/pg_outbox-install.conf
 trap 'rm -f \$dir/pg_outbox-install.conf' EXIT
 $update
-apt-get -qq -y -o Dpkg::Use-Pty=0 -o APT::Keep-Downloaded-Packages=false install --no-install-recommends $packages
+apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o APT::Keep-Downloaded-Packages=false install --no-install-recommends $packages
 END
     )
     log=$(mktemp)

@@ -46,9 +46,11 @@ SELECT is_empty($$SELECT attrelid::regclass, attname FROM pg_attribute, aclexplo
 SELECT is_empty($$SELECT FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) AS a
     WHERE nspname = 'outbox' AND a.grantee = 0$$, 'nor is the schema');
 
--- ---- what is dumped: settings, and never an event, which would be published again
-SELECT is((SELECT array_agg(c::regclass::text) FROM unnest(extconfig) AS c), ARRAY['outbox.setting'],
-          'pg_dump takes the settings and nothing else')
+-- ---- what is dumped: settings and the inbox, and never an event, which would be published again
+SELECT is((SELECT array_agg(c::regclass::text ORDER BY c::regclass::text) FROM unnest(extconfig) AS c),
+          ARRAY['outbox.inbox', 'outbox.inbox_dead_letter', 'outbox.inbox_message', 'outbox.inbox_offset',
+                'outbox.inbox_position', 'outbox.setting'],
+          'pg_dump takes these and nothing else')
 FROM pg_extension WHERE extname = 'pg_outbox';
 
 -- ---- explained

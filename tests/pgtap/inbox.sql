@@ -1,0 +1,103 @@
+/*
+ * inbox.sql - the receiving side: ids, positions, offsets with their fence, and expiry.
+ *
+ * brief: majors
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+\ir lib.psql
+BEGIN;
+SELECT plan(58);
+
+-- ---- ids
+SELECT ok(outbox.accept('a', 'm1'), 'a new id is accepted');
+SELECT ok(NOT outbox.accept('a', 'm1'), 'and only once');
+SELECT ok(outbox.accept('b', 'm1'), 'for each consumer');
+SELECT ok(outbox.accept('a', ''), 'an empty id is one');
+SELECT ok(outbox.accept('a', '6b1f4ab7-0000-4000-8000-000000000001'::uuid), 'an id may be a uuid');
+SELECT ok(NOT outbox.accept('a', '6b1f4ab7-0000-4000-8000-000000000001'), 'which is the same as its text');
+SAVEPOINT handling;
+SELECT ok(outbox.accept('a', 'm2'), 'an id is accepted');
+ROLLBACK TO handling;
+SELECT ok(outbox.accept('a', 'm2'), 'again, if what it was accepted for is rolled back');
+SELECT is((pg_temp.attempt($$SELECT outbox.accept('a', NULL::text)$$)).state, '23502', 'NULL is no id');
+
+-- many at once
+SELECT is(ARRAY(SELECT outbox.inbox_repeated('a', ARRAY['m1', 'm3', NULL, 'm4', 'm3', NULL, 'm2']) AS n ORDER BY n),
+          ARRAY[1, 5, 7]::bigint[], 'repeated are those of before and of the same list');
+SELECT is(ARRAY(SELECT outbox.inbox_repeated('a', ARRAY['m3', 'm4']) AS n ORDER BY n), ARRAY[1, 2]::bigint[],
+          'the others are handled now');
+SELECT is_empty($$SELECT outbox.inbox_repeated('a', '{}')$$, 'none of none');
+SELECT is_empty($$SELECT outbox.inbox_repeated('a', ARRAY[NULL, NULL]::text[])$$, 'no id is never repeated');
+
+-- ---- expiry
+SELECT is(outbox.expire_inbox('1 day'), 0::bigint, 'nothing is old');
+UPDATE outbox.inbox SET received_at = now() - interval '2 days' WHERE message_id IN ('m1', 'm2');
+SELECT is(outbox.expire_inbox('1 day', 'b'), 1::bigint, 'a consumer''s old ids are forgotten');
+SELECT is(outbox.expire_inbox('1 day'), 2::bigint, 'and all others''');
+SELECT ok(outbox.accept('a', 'm1'), 'a forgotten id is new');
+SELECT ok(NOT outbox.accept('a', 'm3'), 'one that is not, isn''t');
+SELECT is((pg_temp.attempt(s)).state, '22023', s)
+FROM unnest(ARRAY['SELECT outbox.expire_inbox(NULL)', 'SELECT outbox.expire_inbox(''-1 day'')']) AS s;
+
+-- ---- positions
+CREATE FUNCTION pg_temp.at(p text, slot text DEFAULT 's', partition int DEFAULT 0) RETURNS boolean LANGUAGE sql
+RETURN outbox.accept_position('a', '7', slot, 't', partition, p);
+SELECT ok(pg_temp.at('00000001/00000000019C1130/00000000'), 'a position is accepted');
+SELECT ok(NOT pg_temp.at('00000001/00000000019C1130/00000000'), 'once');
+SELECT ok(pg_temp.at('00000001/00000000019C1130/00000001'), 'so is the next event of the transaction');
+SELECT ok(NOT pg_temp.at('00000001/00000000019C1130/00000000'), 'but none before it');
+SELECT ok(pg_temp.at('00000001/0000000A019C1130/00000000'), 'digits sort before letters');
+SELECT ok(NOT pg_temp.at('00000001/00000009FFFFFFFF/00000000'), 'as numbers do');
+SELECT ok(pg_temp.at('00000002/0000000A019C1131/00000000'), 'a new timeline goes on');
+SELECT ok(pg_temp.at('00000001/00000000019C1130/00000000', partition => 1), 'another partition has its own');
+SELECT ok(pg_temp.at('00000001/00000000019C1130/00000000', slot => 'u'), 'and another slot');
+SELECT is(count(*), 3::bigint, 'one row for each') FROM outbox.inbox_position;
+SELECT is((pg_temp.attempt(format($$SELECT pg_temp.at(%L)$$, p))).constr, 'inbox_position_form', 'no position: ' || p)
+FROM unnest(ARRAY['', '1/19C1130/0', '00000001/00000000019c1130/00000000', '00000001/00000000019C1130/00000000 ']) AS p;
+
+-- ---- offsets: the fence
+SELECT is(count(*), 2::bigint, 'partitions are taken') FROM outbox.inbox_take('a', '{t,t}', '{1,0}') AS x
+WHERE x.next_offset IS NULL AND x.epoch = 1 AND x.topic = 't';
+SELECT lives_ok($$SELECT outbox.inbox_advance('a', '{t,t}', '{0,1}', '{1,1}', '{10,20}')$$, 'their owner goes on');
+SELECT results_eq($$SELECT * FROM outbox.inbox_take('a', '{t}', '{0}')$$,
+    $$VALUES ('t', 0, 10::bigint, 2::bigint)$$, 'another takes one, where the first was');
+SELECT is((pg_temp.attempt($$SELECT outbox.inbox_advance('a', '{t}', '{0}', '{1}', '{11}')$$)).state, 'IB001',
+    'the first can''t go on');
+SELECT is((pg_temp.attempt($$SELECT outbox.inbox_advance('a', '{t,t}', '{0,1}', '{1,1}', '{11,21}')$$)).state, 'IB001',
+    'nor together with what is still its own');
+SELECT lives_ok($$SELECT outbox.inbox_advance('a', '{t}', '{1}', '{1}', '{21}')$$, 'but with that alone');
+SELECT lives_ok($$SELECT outbox.inbox_advance('a', '{t}', '{0}', '{2}', '{11}')$$, 'the other can');
+SELECT is((pg_temp.attempt($$SELECT outbox.inbox_advance('a', '{t}', '{0}', '{2}', '{9}')$$)).state, 'IB001',
+    'nobody goes back');
+SELECT is((pg_temp.attempt($$SELECT outbox.inbox_advance('b', '{t}', '{0}', '{2}', '{12}')$$)).state, 'IB001',
+    'nobody goes on who has taken nothing');
+SELECT results_eq($$SELECT partition, next_offset, epoch FROM outbox.inbox_offset ORDER BY 1$$,
+    $$VALUES (0, 11::bigint, 2::bigint), (1, 21, 1)$$, 'as the table says');
+
+-- ---- keys that wait
+INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, key, state, attempts)
+VALUES ('a', 't', 0, 3, 'k1', 'failed', 2), ('a', 't', 0, 4, NULL, 'failed', 2), ('a', 't', 0, 5, '', 'failed', 1);
+SELECT is(ARRAY(SELECT outbox.inbox_parked('a', '{t,t,u,t,t}', ARRAY['k2', 'k1', 'k1', NULL, '']::bytea[]) AS n ORDER BY n),
+    ARRAY[2, 5]::bigint[], 'what has a dead letter''s key waits');
+SELECT is_empty($$SELECT outbox.inbox_parked('b', '{t}', ARRAY['k1'::bytea])$$, 'not for another consumer');
+
+-- ---- who may
+CREATE ROLE consumer;
+CREATE ROLE bystander;
+GRANT USAGE ON SCHEMA pgtap TO PUBLIC;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pg_temp TO PUBLIC;
+SELECT outbox.grant_inbox('consumer');
+SELECT pg_temp.allowed('consumer', s, 'consumer: ' || s)
+FROM unnest(ARRAY['SELECT outbox.accept(''a'', ''m9'')', 'SELECT outbox.accept(''a'', gen_random_uuid())',
+    'SELECT outbox.accept_position(''a'', ''7'', ''s'', ''t'', 0, ''00000003/00000000019C1130/00000000'')',
+    'SELECT outbox.expire_inbox(''0'')', 'SELECT * FROM outbox.inbox_take(''a'', ''{t}'', ''{0}'')',
+    'SELECT outbox.inbox_advance(''a'', ''{t}'', ''{0}'', ''{2}'', ''{12}'')',
+    'SELECT outbox.inbox_repeated(''a'', ''{x}'')', 'SELECT outbox.inbox_parked(''a'', ''{t}'', ''{x}'')']) AS s;
+SELECT pg_temp.denied('bystander', s, 'bystander: ' || s)
+FROM unnest(ARRAY['SELECT outbox.accept(''a'', ''m9'')', 'SELECT FROM outbox.inbox', 'SELECT FROM outbox.inbox_message']) AS s;
+SELECT pg_temp.denied('consumer', 'SELECT FROM outbox.event', 'a consumer sees no event of this database');
+
+SELECT * FROM finish();
+ROLLBACK;

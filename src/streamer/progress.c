@@ -27,6 +27,7 @@ size_t
 progress_write(const struct progress *p, char out[PROGRESS_TEXT_MAX])
 {
 	char		lsn[24];
+	char		split_lsn[24];
 	json_t	   *object;
 	size_t		len;
 
@@ -38,6 +39,15 @@ progress_write(const struct progress *p, char out[PROGRESS_TEXT_MAX])
 					   "generation", (json_int_t) p->generation,
 					   "timeline", (json_int_t) p->timeline,
 					   "lsn", lsn);
+	if (p->split.lsn != LSN_INVALID)
+	{
+		snprintf(split_lsn, sizeof(split_lsn), "%X/%X", LSN_ARGS(p->split.lsn));
+		json_object_set_new(object, "split",
+							json_pack("{s:s, s:I, s:I, s:I}", "lsn", split_lsn,
+									  "events", (json_int_t) p->split.total,
+									  "size", (json_int_t) p->split.size,
+									  "sent", (json_int_t) p->split.sent));
+	}
 	len = json_dumpb(object, out, PROGRESS_TEXT_MAX, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	json_decref(object);
 	return len <= PROGRESS_TEXT_MAX ? len : 0;
@@ -47,6 +57,30 @@ static bool
 copy(char *to, size_t size, const char *from)
 {
 	return (size_t) snprintf(to, size, "%s", from) < size;
+}
+
+/* The member "split"; it may be missing. */
+static bool
+read_split(const json_t *object, struct split *split)
+{
+	json_t	   *member = json_object_get(object, "split");
+	const char *lsn;
+	json_int_t	total,
+				size,
+				sent;
+
+	*split = (struct split) {0};
+	if (!member)
+		return true;
+	if (json_unpack(member, "{s:s, s:I, s:I, s:I}", "lsn", &lsn,
+					"events", &total, "size", &size, "sent", &sent) != 0 ||
+		!lsn_parse(lsn, strlen(lsn), &split->lsn) ||
+		total < 0 || total > UINT32_MAX || size < 0 || size > UINT32_MAX || sent < 0 || sent > UINT32_MAX)
+		return false;
+	split->total = (uint32_t) total;
+	split->size = (uint32_t) size;
+	split->sent = (uint32_t) sent;
+	return split_is_sane(split);
 }
 
 bool
@@ -70,7 +104,9 @@ progress_read(struct slice text, struct progress *p)
 		copy(p->database, sizeof(p->database), database) &&
 		copy(p->slot, sizeof(p->slot), slot) &&
 		timeline > 0 && timeline <= UINT32_MAX &&
-		lsn_parse(lsn, strlen(lsn), &p->lsn);
+		lsn_parse(lsn, strlen(lsn), &p->lsn) &&
+		read_split(object, &p->split) &&
+		(p->split.lsn == LSN_INVALID || p->split.lsn > p->lsn);
 	if (ok)
 	{
 		p->generation = generation;
@@ -102,11 +138,12 @@ switch_point(const struct timeline *timeline, uint32_t id)
 
 enum err_class
 progress_judge(const struct progress *current, const struct replication_identity *identity,
-			   const struct progress *found, lsn_t *resume, struct err *err)
+			   const struct progress *found, struct progress_start *start, struct err *err)
 {
 	lsn_t		lsn;
+	struct split split;
 
-	*resume = identity->confirmed;
+	*start = (struct progress_start) {.lsn = identity->confirmed};
 	if (!found || found->generation < current->generation)
 		return ERR_NONE;
 	if (strcmp(found->system, current->system) != 0 || strcmp(found->slot, current->slot) != 0 ||
@@ -117,6 +154,7 @@ progress_judge(const struct progress *current, const struct replication_identity
 		return refuse(found, err, "progress-generation", "is of a later generation of the slot",
 					  "set outbox.generation to what the other instances have");
 	lsn = found->lsn;
+	split = found->split;
 	if (found->timeline != identity->timeline.current)
 	{
 		lsn_t		end = switch_point(&identity->timeline, found->timeline);
@@ -126,13 +164,15 @@ progress_judge(const struct progress *current, const struct replication_identity
 						  "this server is not the successor of the one that was streamed from");
 		if (lsn > end)
 			lsn = end;
+		if (split.lsn > end)
+			split = (struct split) {0};
 	}
-	if (lsn > identity->wal_flush)
+	if (lsn > identity->wal_flush || split.lsn > identity->wal_flush)
 		return refuse(found, err, "progress-ahead", "is ahead of the server",
 					  "the server was restored from an older copy: create the slot anew and raise outbox.generation, knowing that events between were published");
 	if (lsn < identity->confirmed)
 		return refuse(found, err, "progress-behind", "is behind the slot",
 					  "somebody else has moved or re-created the slot, and events may be missing: replay them, then raise outbox.generation to go on from the slot's position");
-	*resume = lsn;
+	*start = (struct progress_start) {.lsn = lsn, .split = split};
 	return ERR_NONE;
 }

@@ -15,6 +15,7 @@
 #include "../common/lsn.h"
 #include "../common/slice.h"
 #include "identity.h"
+#include "split.h"
 
 #define PROGRESS_TEXT_MAX	1024	/* names of control characters only fit, too */
 
@@ -26,6 +27,14 @@ struct progress
 	int64_t		generation;		/* of the slot: outbox.generation */
 	uint32_t	timeline;		/* that lsn lies on */
 	lsn_t		lsn;			/* commit end LSN of the last one delivered */
+	struct split split;			/* of the one behind it, if parts of it are delivered */
+};
+
+/* What a stream goes on from. */
+struct progress_start
+{
+	lsn_t		lsn;			/* what ends up to here is delivered */
+	struct split split;
 };
 
 /*
@@ -51,6 +60,7 @@ extern bool progress_read(struct slice text, struct progress *progress);
  *   at or above the slot's position      the progress: what lies between is skipped
  *   on an older timeline                 the progress, but not past the switch point:
  *                                        what came after it on the old one is gone
+ *   (parts of the transaction behind it count, if it is on this timeline)
  *   below the slot's position            ERR_FATAL: somebody else moved the slot
  *   above what the server has written    ERR_FATAL: the server is an older copy
  *   of another database or system, a later generation, or of
@@ -59,6 +69,6 @@ extern bool progress_read(struct slice text, struct progress *progress);
 extern enum err_class progress_judge(const struct progress *current,
 									 const struct replication_identity *identity,
 									 const struct progress *found,
-									 lsn_t *resume, struct err *err);
+									 struct progress_start *start, struct err *err);
 
 #endif							/* OUTBOX_PROGRESS_H */

@@ -6,6 +6,8 @@
  */
 #include "route.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "murmur2.h"
@@ -219,7 +221,7 @@ static bool
 is_reserved(struct slice name)
 {
 	return slice_equal(name, slice_of(HEADER_ID)) || slice_equal(name, slice_of(HEADER_TYPE)) ||
-		slice_equal(name, slice_of(HEADER_POSITION));
+		slice_equal(name, slice_of(HEADER_POSITION)) || slice_equal(name, slice_of(HEADER_PART));
 }
 
 /* Our own first, in a fixed order, then the row's. */
@@ -347,4 +349,12 @@ route_event(const struct router *router, const struct timeline *timeline,
 	if (partition_key.data)
 		message->partition_hash = murmur2(partition_key.data, partition_key.len) & 0x7fffffff;
 	return ERR_NONE;
+}
+
+void
+route_mark_part(struct message *message, uint32_t part, uint32_t parts)
+{
+	int			len = snprintf(message->part, sizeof(message->part), "%" PRIu32 "/%" PRIu32, part, parts);
+
+	add_header(message, HEADER_PART, (struct slice) {message->part, (size_t) len});
 }

@@ -19,8 +19,8 @@
 
 #define TOPIC_MAX_LEN		249 /* Kafka: org.apache.kafka.common.internals.Topic */
 
-/* id, type, position and traceparent come on top of the row's own */
-#define MESSAGE_HEADERS_MAX	(HEADERS_MAX + 4)
+/* id, type, position, traceparent and part come on top of the row's own */
+#define MESSAGE_HEADERS_MAX	(HEADERS_MAX + 5)
 
 /* timeline, LSN and index in hexadecimal, of fixed width: sorts as text */
 #define POSITION_LEN		(8 + 1 + 16 + 1 + 8)
@@ -29,6 +29,10 @@
 #define HEADER_TYPE			"eventType"
 #define HEADER_POSITION		"outbox.position"
 #define HEADER_TRACEPARENT	"traceparent"
+#define HEADER_PART			"outbox.part"
+
+/* "n/m", both up to 2^32 */
+#define PART_MAX_LEN		(10 + 1 + 10)
 
 struct message
 {
@@ -46,6 +50,7 @@ struct message
 	lsn_t		lsn;
 	uint32_t	n;
 	char		position[POSITION_LEN + 1];
+	char		part[PART_MAX_LEN + 1];
 };
 
 struct router;
@@ -69,6 +74,9 @@ extern enum err_class route_event(const struct router *router,
 								  const struct wire_event *event,
 								  int64_t now_ms,
 								  struct message *message, struct err *err);
+
+/* Adds the header that says of which part of its transaction a message is. */
+extern void route_mark_part(struct message *message, uint32_t part, uint32_t parts);
 
 /* Kafka's rule for the name of a topic. */
 extern bool topic_name_valid(const char *name, size_t len);

@@ -61,8 +61,12 @@ static const struct config_key keys[] = {
 	{"outbox", "group_interval", CONFIG_DURATION, "5ms", NULL, 0, SECONDS(60), CONFIG_RELOAD,
 	"exactly-once: or until the Kafka transaction has been open that long; in a backlog, 100 times that."},
 	{"outbox", "max_transaction_events", CONFIG_INT, "1000000", NULL, 1, INT64_C(4000000000), 0,
-		"exactly-once: a PostgreSQL transaction with more events is data that can't be delivered. "
-	"All of it has to be produced within kafka.transaction.timeout.ms (default 60000)."},
+		"exactly-once: what has more events is a large transaction. "
+	"As many have to be produced within kafka.transaction.timeout.ms (default 60000)."},
+	{"outbox", "large_transactions", CONFIG_ENUM, "refuse", "refuse|split", 0, 0, 0,
+		"exactly-once: refuse takes a large transaction for data that can't be delivered. split sends it in several Kafka "
+		"transactions, of max_transaction_events events each: consumers see it in part for a while. Its messages have the "
+	"header outbox.part, n/m."},
 	{"outbox", "generation", CONFIG_INT, "1", NULL, 1, INT64_C(1000000000), 0,
 		"exactly-once: raise it after dropping and re-creating the slot, so that the progress "
 	"of the earlier slot is not applied to the new one."},
@@ -168,6 +172,7 @@ load_plain(struct settings *s, const struct config *c)
 	s->group_bytes = config_int(c, "outbox", "group_bytes");
 	s->group_interval = (int) config_int(c, "outbox", "group_interval");
 	s->max_transaction_events = config_int(c, "outbox", "max_transaction_events");
+	s->large_transactions = (enum large_transactions) config_int(c, "outbox", "large_transactions");
 	s->generation = config_int(c, "outbox", "generation");
 	s->drain_timeout = (int) config_int(c, "outbox", "drain_timeout");
 	s->sink = (enum sink_type) config_int(c, "sink", "type");

@@ -23,6 +23,12 @@ enum delivery
 	DELIVERY_EXACTLY_ONCE
 };
 
+enum large_transactions
+{
+	LARGE_REFUSE,
+	LARGE_SPLIT
+};
+
 enum sink_type
 {
 	SINK_KAFKA,
@@ -55,6 +61,7 @@ struct settings
 	int64_t		group_bytes;
 	int			group_interval;
 	int64_t		max_transaction_events; /* of one PostgreSQL transaction */
+	enum large_transactions large_transactions; /* what has more */
 	int64_t		generation;		/* of the slot */
 
 	int			drain_timeout;	/* on SIGTERM, and when the server shuts down */

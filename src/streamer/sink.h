@@ -21,6 +21,7 @@
 #include "identity.h"
 #include "route.h"
 #include "settings.h"
+#include "split.h"
 
 /* What a message costs besides its key and payload, in octets: the broker
  * client's structures and headers.  Part of the in-flight limit. */
@@ -122,6 +123,11 @@ struct sink
 	bool		ready;			/* takes messages */
 	bool		backlog;		/* the stream says: what it reads was committed long ago */
 	lsn_t		progress;		/* once ready: what earlier runs have delivered */
+
+	/* A transaction that goes out in parts.  The stream sets it before start(),
+	 * once it knows the number of events; once ready, the sink says how much of
+	 * it earlier runs have delivered. */
+	struct split split;
 };
 
 /* Each returns NULL and fills err on failure. */

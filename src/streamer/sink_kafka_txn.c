@@ -27,6 +27,7 @@
 #include "kafka_producer.h"
 #include "kafka_progress.h"
 #include "kafka_task.h"
+#include "kafka_transaction.h"
 
 /* Idle advance is written to the topic at most that often. */
 #define IDLE_INTERVAL_MS	10000
@@ -34,8 +35,6 @@
 
 /* How long an open transaction may take to be aborted when the process ends. */
 #define ABORT_TIMEOUT_MS	3000
-
-#define INIT_ATTEMPT_MS		1000
 
 #define TRANSACTION_TIMEOUT_MS	60000	/* librdkafka's default */
 
@@ -70,6 +69,8 @@ struct group
 	bool		fed;			/* since the last serve() */
 	bool		whole;			/* ends with a commit at present */
 	bool		empty;			/* progress only */
+	bool		full;			/* takes no more: a part ends here, or the next begins one */
+	uint32_t	sent;			/* of a split transaction, its events up to here */
 	uint32_t	sequence;		/* the last whole one */
 	lsn_t		end;
 	lsn_t		newest;			/* end of the one that the last event is of */
@@ -102,43 +103,13 @@ struct sink_kafka_txn
 
 /* ---------- on the thread ---------- */
 
-/* Init, until a broker answers. */
-static enum err_class
-init_transactions(struct sink_kafka_txn *k, const atomic_bool *cancel, struct err *err)
-{
-	while (!atomic_load(cancel))
-	{
-		rd_kafka_error_t *error = rd_kafka_init_transactions(k->producer.client, INIT_ATTEMPT_MS);
-		bool		retry;
-
-		if (!error)
-			return ERR_NONE;
-		retry = rd_kafka_error_is_retriable(error);
-		if (!retry)
-		{
-			bool		refused = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
-				rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
-				rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT;
-
-			err_set(err, refused ? ERR_CONFIG : ERR_RETRY, "kafka-init",
-					"Kafka: initialising transactions for \"%s\": %s",
-					k->transactional_id, rd_kafka_error_string(error));
-			err_hint(err, "%s", refused ? "the principal needs Write and Describe on this transactional id; kafka.transaction.timeout.ms must not exceed the broker's transaction.max.timeout.ms" : "");
-		}
-		rd_kafka_error_destroy(error);
-		if (!retry)
-			return err->class;
-	}
-	return err_set(err, ERR_RETRY, "canceled", "broken off");
-}
-
 static void
 open_task(struct kafka_task *task, void *arg)
 {
 	struct sink_kafka_txn *k = arg;
 
 	if (kafka_progress_prepare(k->producer.client, k->topic, &task->cancel, &task->err) ||
-		init_transactions(k, &task->cancel, &task->err))
+		kafka_transaction_init(k->producer.client, k->transactional_id, &task->cancel, &task->err))
 		return;
 	kafka_progress_read(k->settings, k->topic, &task->cancel, &k->read, &k->found, &task->err);
 }
@@ -146,31 +117,14 @@ open_task(struct kafka_task *task, void *arg)
 static void
 commit_task(struct kafka_task *task, void *arg)
 {
-	struct sink_kafka_txn *k = arg;
-	rd_kafka_error_t *error = rd_kafka_commit_transaction(k->producer.client, -1);
-
-	while (error && rd_kafka_error_is_retriable(error))
-	{
-		rd_kafka_error_destroy(error);
-		error = rd_kafka_commit_transaction(k->producer.client, -1);
-	}
-	if (!error)
-		return;
-	err_set(&task->err, ERR_RETRY, "kafka-commit",
-			"Kafka: the outcome of a commit is not known (%s); the progress in Kafka will tell",
-			rd_kafka_error_string(error));
-	rd_kafka_error_destroy(error);
+	kafka_transaction_commit(((struct sink_kafka_txn *) arg)->producer.client, &task->err);
 }
 
 static void
 abort_task(struct kafka_task *task, void *arg)
 {
-	struct sink_kafka_txn *k = arg;
-	rd_kafka_error_t *error = rd_kafka_abort_transaction(k->producer.client, -1);
-
 	(void) task;				/* whoever comes next aborts it, too */
-	if (error)
-		rd_kafka_error_destroy(error);
+	kafka_transaction_abort(((struct sink_kafka_txn *) arg)->producer.client);
 }
 
 static enum err_class
@@ -195,9 +149,20 @@ begin_group(struct sink_kafka_txn *k, struct err *err)
 		rd_kafka_error_destroy(error);
 		return err->class;
 	}
-	k->group = (struct group) {.since = k->now, .fed_at = k->now};
+	k->group = (struct group) {.since = k->now, .fed_at = k->now, .end = k->committed};
 	k->state = TXN_OPEN;
 	return ERR_NONE;
+}
+
+/* How much of a split transaction is delivered when the group is. */
+static struct split
+split_so_far(const struct sink_kafka_txn *k)
+{
+	struct split split = k->sink.split;
+
+	if (k->group.sent > split.sent)
+		split.sent = k->group.sent;
+	return split.sent > 0 && split.lsn > k->group.end ? split : (struct split) {0};
 }
 
 static enum err_class
@@ -208,6 +173,7 @@ send_progress(struct sink_kafka_txn *k, struct err *err)
 	rd_kafka_resp_err_t code;
 
 	k->progress.lsn = k->group.end;
+	k->progress.split = split_so_far(k);
 	len = progress_write(&k->progress, value);
 	if (len == 0)
 		return err_set(err, ERR_CONFIG, "progress-name", "the database's name isn't UTF-8: the progress can't be written");
@@ -278,7 +244,7 @@ judge_slowness(struct sink_kafka_txn *k, struct err *err)
 		err_set(err, ERR_DATA, "transaction-too-slow",
 				"the transaction that ends at %X/%X can't be produced within kafka.transaction.timeout.ms (%" PRId64 " ms)",
 				LSN_ARGS(k->too_slow), timeout);
-		err_hint(err, "raise it, and transaction.max.timeout.ms of the brokers if need be");
+		err_hint(err, "raise it, and transaction.max.timeout.ms of the brokers if need be; or let such transactions be split (outbox.large_transactions), into parts of fewer events (outbox.max_transaction_events)");
 		k->sink.rejection = (struct sink_rejection) {.sequence = k->sequence, .alone = true};
 	}
 	k->too_slow = k->group.newest;
@@ -304,6 +270,8 @@ start(struct sink *sink, const struct replication_identity *identity, struct err
 {
 	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
 
+	if (k->identity.timeline.current != identity->timeline.current)
+		sink->split = (struct split) {0};	/* what was counted was another's */
 	k->identity = *identity;
 	k->committed = identity->confirmed;
 	k->progress = (struct progress) {
@@ -326,19 +294,20 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 {
 	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
 	enum sink_result result;
+	bool		in_part = message->lsn == sink->split.lsn;
 
-	if (message->n >= k->settings->max_transaction_events)
+	if (!in_part && message->n >= k->settings->max_transaction_events)
 	{
 		err_set(err, ERR_DATA, "transaction-too-large",
 				"the transaction that ends at %X/%X has more than %" PRId64 " events, too many for one Kafka transaction",
 				LSN_ARGS(message->lsn), k->settings->max_transaction_events);
-		err_hint(err, "raise outbox.max_transaction_events, and kafka.transaction.timeout.ms with it");
+		err_hint(err, "raise outbox.max_transaction_events, and kafka.transaction.timeout.ms with it; or set outbox.large_transactions = split");
 		sink->rejection = (struct sink_rejection) {.sequence = sequence, .alone = true};
 		return SINK_FAILED;
 	}
-	if (k->state != TXN_IDLE && k->state != TXN_OPEN)
-		return SINK_FULL;
-	if (k->state == TXN_IDLE && k->now < k->rest_until)
+	if (k->state == TXN_OPEN && in_part && k->group.whole)
+		k->group.full = true;	/* what came before is committed first */
+	if (k->state == TXN_OPEN ? k->group.full : k->state != TXN_IDLE || k->now < k->rest_until)
 		return SINK_FULL;
 	if (k->state == TXN_IDLE && begin_group(k, err))
 	{
@@ -356,6 +325,11 @@ send_message(struct sink *sink, const struct message *message, uint32_t sequence
 		k->group.fed = true;
 		k->group.events++;
 		k->group.octets += message_octets(message->key.len, message->payload.len);
+		if (in_part)
+		{
+			k->group.sent = message->n + 1;
+			k->group.full = split_ends_part(&sink->split, message->n);
+		}
 	}
 	return result;
 }
@@ -368,7 +342,7 @@ commit(struct sink *sink, uint32_t sequence, lsn_t end, bool now, struct err *er
 	k->group.whole = true;
 	k->group.sequence = sequence;
 	k->group.end = end;
-	return now || is_large(k) ? close_group(k, err) : ERR_NONE;
+	return now || is_large(k) || end == sink->split.lsn ? close_group(k, err) : ERR_NONE;
 }
 
 static lsn_t
@@ -407,9 +381,9 @@ delivered(void *arg, uint32_t sequence, size_t octets)
 static enum err_class
 opened(struct sink_kafka_txn *k, struct err *err)
 {
-	lsn_t		resume;
+	struct progress_start from;
 
-	if (progress_judge(&k->progress, &k->identity, k->found ? &k->read : NULL, &resume, err))
+	if (progress_judge(&k->progress, &k->identity, k->found ? &k->read : NULL, &from, err))
 	{
 		/* whoever had the slot may have gone on after we had looked at the server,
 		 * and before the slot was ours: look once more */
@@ -421,8 +395,14 @@ opened(struct sink_kafka_txn *k, struct err *err)
 	k->doubted = false;
 	log_info("exactly-once: transactional id \"%s\", %s %X/%X", k->transactional_id,
 			 k->found ? "the progress in Kafka is" : "no progress in Kafka yet, going on from",
-			 LSN_ARGS(resume));
-	k->committed = k->sink.progress = resume;
+			 LSN_ARGS(from.lsn));
+	if (from.split.lsn != LSN_INVALID)
+	{
+		k->sink.split = from.split;
+		log_info("exactly-once: of the transaction that ends at %X/%X, %" PRIu32 " of %" PRIu32 " events are delivered",
+				 LSN_ARGS(from.split.lsn), from.split.sent, from.split.total);
+	}
+	k->committed = k->sink.progress = from.lsn;
 	k->state = TXN_IDLE;
 	k->sink.ready = true;
 	return ERR_NONE;
@@ -434,7 +414,11 @@ committed(struct sink_kafka_txn *k)
 	k->state = TXN_IDLE;
 	k->rest_until = k->now + REST_MS;
 	k->committed = k->group.end;
-	if (!k->group.empty)
+	if (k->group.sent > k->sink.split.sent)
+		k->sink.split.sent = k->group.sent;
+	if (!k->group.whole && !k->group.empty)
+		k->too_slow = LSN_INVALID;	/* a part: the next has its own time */
+	else if (!k->group.empty)
 		k->sink.callbacks.durable(k->sink.arg, k->group.sequence);
 }
 
@@ -459,7 +443,8 @@ serve(struct sink *sink, int64_t now, struct err *err)
 	if (k->group.fed)
 		k->group.fed_at = now;
 	k->group.fed = false;
-	if (!err->class && k->state == TXN_OPEN && k->group.whole && (is_large(k) || now >= due_at(k)))
+	if (!err->class && k->state == TXN_OPEN &&
+		(k->group.full || (k->group.whole && (is_large(k) || now >= due_at(k)))))
 		close_group(k, err);
 	explain(k, err);
 	return err->class;
@@ -478,8 +463,8 @@ deadline(const struct sink *sink)
 {
 	const struct sink_kafka_txn *k = (const struct sink_kafka_txn *) sink;
 
-	if (k->state == TXN_OPEN && k->group.whole)
-		return due_at(k);
+	if (k->state == TXN_OPEN && (k->group.whole || k->group.full))
+		return k->group.full ? k->now : due_at(k);
 	return k->state == TXN_IDLE && k->now < k->rest_until ? k->rest_until : CLOCK_NEVER;
 }
 

@@ -29,13 +29,21 @@ bool
 stream_is_reading(const struct stream *s)
 {
 	return s->phase == PHASE_STREAM ||
-		(s->phase == PHASE_DRAIN && s->inflight.open && !s->result.class);
+		(s->phase == PHASE_DRAIN && s->inflight.open && !s->counting && !s->result.class);
 }
 
 bool
 stream_is_blocked(const struct stream *s)
 {
-	return !stream_is_reading(s) || s->held || !s->sink->ready || is_full(s);
+	return !stream_is_reading(s) ||
+		(!s->counting && (s->held || !s->sink->ready || is_full(s)));
+}
+
+/* The open transaction goes out in parts. */
+static bool
+is_split(const struct stream *s)
+{
+	return s->sink->split.lsn == s->decoder.transaction.lsn;
 }
 
 /* Gives the held message to the sink.  False: not now. */
@@ -99,7 +107,36 @@ take_begin(struct stream *s)
 	}
 	s->sink->backlog = s->wall - transaction->time_us / 1000 > BACKLOG_MS;
 	s->sequence = inflight_begin(inflight, transaction->lsn);
-	s->sent = 0;
+	s->sent = is_split(s) ? s->sink->split.sent : 0;
+}
+
+/* The table of columns, say, is another than when its first part was sent. */
+static bool
+split_changed(struct stream *s)
+{
+	struct err	err = {0};
+
+	err_set(&err, ERR_FATAL, "split-changed",
+			"the transaction that ends at %X/%X has not the %u events that it had when parts of it were sent",
+			LSN_ARGS(s->sink->split.lsn), s->sink->split.total);
+	err_hint(&err, "start with the configuration of that time (tables, message_prefix, origin, shard); it may be changed once the transaction is sent");
+	stream_end(s, &err);
+	return true;
+}
+
+/* True: the event is not sent. */
+static bool
+is_split_away(struct stream *s)
+{
+	uint32_t	n = s->decoder.event.n;
+
+	if (is_split(s))
+		return n < s->sink->split.total ? false : split_changed(s);
+	if (s->settings.large_transactions == LARGE_REFUSE ||
+		s->settings.delivery == DELIVERY_AT_LEAST_ONCE || n < s->settings.max_transaction_events)
+		return false;
+	stream_count(s);
+	return true;
 }
 
 static void
@@ -107,7 +144,7 @@ take_event(struct stream *s)
 {
 	struct err	err = {0};
 
-	if (s->skipping || s->decoder.event.n < s->sent)
+	if (s->skipping || s->counting || s->decoder.event.n < s->sent || is_split_away(s))
 		return;
 	if (route_event(s->router, &replication_identity(s->session.replication)->timeline,
 					&s->decoder.transaction, &s->decoder.event, s->wall, &s->message, &err))
@@ -118,6 +155,8 @@ take_event(struct stream *s)
 		stream_undeliverable(s, &err);
 		return;
 	}
+	if (is_split(s))
+		route_mark_part(&s->message, split_part(&s->sink->split, s->message.n), split_parts(&s->sink->split));
 	s->held = true;
 	hand_over(s);
 }
@@ -129,6 +168,16 @@ take_commit(struct stream *s)
 
 	if (s->skipping)
 		return;
+	if (s->counting)
+	{
+		stream_counted(s);
+		return;
+	}
+	if (is_split(s) && s->decoder.transaction.events != s->sink->split.total)
+	{
+		split_changed(s);
+		return;
+	}
 	inflight_commit(&s->inflight);
 	if (s->sink->ops->commit &&
 		s->sink->ops->commit(s->sink, s->sequence, s->inflight.newest,

@@ -47,6 +47,7 @@ struct stream
 	bool		held;			/* message is routed and waits for the sink */
 	uint32_t	sequence;		/* of the open transaction */
 	uint32_t	sent;			/* its events handed to the sink */
+	bool		counting;		/* it will be split: its events are only counted */
 	struct message message;
 
 	/* whom we stream from; what is in flight belongs to this */
@@ -100,6 +101,14 @@ extern void stream_connection_lost(struct stream *s, const struct err *err);
  * first, each in one of its own.
  */
 extern void stream_undeliverable(struct stream *s, const struct err *err);
+
+/*
+ * The open transaction is too large for one Kafka transaction, and is to be split.
+ * What was sent of it is given up; its other events are only counted, and when it
+ * has ended it is read again, with their number known.
+ */
+extern void stream_count(struct stream *s);
+extern void stream_counted(struct stream *s);
 
 /* The sink can't go on, or an event was refused. */
 extern void stream_sink_failed(struct stream *s, struct err *err);

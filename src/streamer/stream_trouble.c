@@ -20,7 +20,8 @@ stream_drain(struct stream *s, const struct err *result)
 	if (result)
 		s->result = *result;
 	s->phase = PHASE_DRAIN;
-	s->phase_until = s->now + s->settings.drain_timeout;
+	/* what is only counted will not arrive */
+	s->phase_until = s->counting ? s->now : s->now + s->settings.drain_timeout;
 	sd_notify(0, "STOPPING=1");
 }
 
@@ -44,7 +45,7 @@ stream_forget_inflight(struct stream *s, lsn_t floor)
 void
 stream_connection_lost(struct stream *s, const struct err *err)
 {
-	s->decoding = s->held = s->skipping = false;
+	s->decoding = s->held = s->skipping = s->counting = false;
 	if (s->phase != PHASE_STREAM)
 	{
 		replication_close(s->session.replication);
@@ -64,6 +65,31 @@ stream_connection_lost(struct stream *s, const struct err *err)
 	}
 	else
 		session_lost(&s->session, s->now, err);
+}
+
+void
+stream_count(struct stream *s)
+{
+	s->sink->ops->stop(s->sink);	/* not while a call is under way: the group is open */
+	s->counting = true;
+}
+
+void
+stream_counted(struct stream *s)
+{
+	const struct wire_transaction *transaction = &s->decoder.transaction;
+	struct err	again = {0};
+
+	s->sink->split = (struct split) {
+		.lsn = transaction->lsn, .total = transaction->events,
+		.size = (uint32_t) s->settings.max_transaction_events
+	};
+	s->decoding = s->counting = false;
+	err_set(&again, ERR_RETRY, "splitting",
+			"the transaction that ends at %X/%X has %u events: reading it again, to send it in %u parts",
+			LSN_ARGS(transaction->lsn), transaction->events, split_parts(&s->sink->split));
+	stream_forget_inflight(s, s->inflight.flush);
+	session_lost(&s->session, s->now, &again);
 }
 
 void

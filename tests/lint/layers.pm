@@ -12,7 +12,7 @@ use warnings FATAL => 'all';
 my @parts = (
 	[ qr/^(?:cmd|main)(?:_|$)/ => 'cmd' ],
 	[ qr/^settings(?:_|$)/ => 'settings' ],
-	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress)$/ => 'sink' ],
+	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress|transaction)$/ => 'sink' ],
 	[ qr/^session$|^stream(?:_|$)/ => 'stream' ],
 	[ qr/^kafka_(?:conf|error|task)$/ => 'kafka' ]);
 
@@ -24,6 +24,7 @@ my %rank = (
 	# vocabulary: plain data and pure functions that several leaves speak of
 	settings => 1,
 	timeline => 1,
+	split => 1,
 	headers => 1,
 	murmur2 => 1,
 

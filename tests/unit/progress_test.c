@@ -65,7 +65,7 @@ test_round_trip(const char *what, const struct progress *progress)
 {
 	char		text[PROGRESS_TEXT_MAX];
 	size_t		len = progress_write(progress, text);
-	struct progress read = {.lsn = 42};
+	struct progress read = {.lsn = 42, .split = {.lsn = 42}};
 
 	ok(len > 0 && len <= sizeof(text), "%s: it has %zu octets", what, len);
 	ok(read_copy(text, len, &read), "%s: it can be read", what);
@@ -75,6 +75,9 @@ test_round_trip(const char *what, const struct progress *progress)
 	is_int(read.generation, progress->generation, "%s: generation", what);
 	is_int(read.timeline, progress->timeline, "%s: timeline", what);
 	ok(read.lsn == progress->lsn, "%s: position", what);
+	ok(read.split.lsn == progress->split.lsn && read.split.total == progress->split.total &&
+	   read.split.size == progress->split.size && read.split.sent == progress->split.sent,
+	   "%s: split", what);
 }
 
 static void
@@ -90,6 +93,12 @@ test_write(void)
 	is_str(text, "{\"system\":\"" SYSTEM "\",\"database\":\"shop\",\"slot\":\"outbox\","
 		   "\"generation\":3,\"timeline\":7,\"lsn\":\"1A/FF\"}", "what is written");
 	test_round_trip("ordinary", &p);
+	p.split = (struct split) {.lsn = UINT64_C(0x1A00000100), .total = 25, .size = 10, .sent = 20};
+	len = progress_write(&p, text);
+	text[len] = '\0';
+	ok(strstr(text, ",\"lsn\":\"1A/FF\",\"split\":{\"lsn\":\"1A/100\",\"events\":25,\"size\":10,\"sent\":20}}"),
+	   "a split transaction behind it: %s", text);
+	test_round_trip("split", &p);
 
 	/* the longest names that PostgreSQL takes, with what JSON has to escape */
 	memset(p.database, '"', sizeof(p.database) - 1);
@@ -98,7 +107,8 @@ test_write(void)
 	p.system[20] = '\0';
 	p.generation = INT64_MAX;
 	p.timeline = UINT32_MAX;
-	p.lsn = UINT64_MAX;
+	p.lsn = UINT64_MAX - 1;
+	p.split = (struct split) {.lsn = UINT64_MAX, .total = UINT32_MAX, .size = 1000000000, .sent = 4000000000};
 	test_round_trip("as long as it gets", &p);
 	snprintf(p.database, sizeof(p.database), "%s", "b\xC3\xBC" "cher\\ \t\x01");
 	p.lsn = LSN_INVALID + 1;
@@ -110,6 +120,9 @@ test_write(void)
 	strcpy(p.database, "\xE9t\xE9");
 	is_int((long long) progress_write(&p, text), 0, "a name that isn't UTF-8: nothing is written");
 }
+
+#define SPLIT(split) \
+	"{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\",\"split\":" split "}"
 
 static void
 test_garbage(void)
@@ -144,12 +157,26 @@ test_garbage(void)
 		{"a slot's name too long", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
 		{"a system's name too long", "{\"system\":\"11111111111111111111111111111111\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
 		{"invalid UTF-8", "{\"system\":\"1\",\"database\":\"\xC3\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
+		{"a split that is none", SPLIT("1")},
+		{"a split without its position", SPLIT("{\"events\":25,\"size\":10,\"sent\":20}")},
+		{"a split without its number of events", SPLIT("{\"lsn\":\"0/2\",\"size\":10,\"sent\":20}")},
+		{"a split of position 0", SPLIT("{\"lsn\":\"0/0\",\"events\":25,\"size\":10,\"sent\":20}")},
+		{"a split that is not behind the position", SPLIT("{\"lsn\":\"0/1\",\"events\":25,\"size\":10,\"sent\":20}")},
+		{"a split into parts of 0", SPLIT("{\"lsn\":\"0/2\",\"events\":25,\"size\":0,\"sent\":20}")},
+		{"a split of which nothing is sent", SPLIT("{\"lsn\":\"0/2\",\"events\":25,\"size\":10,\"sent\":0}")},
+		{"a split of which half a part is sent", SPLIT("{\"lsn\":\"0/2\",\"events\":25,\"size\":10,\"sent\":15}")},
+		{"a split of which all is sent", SPLIT("{\"lsn\":\"0/2\",\"events\":20,\"size\":10,\"sent\":20}")},
+		{"a split of 33 bits", SPLIT("{\"lsn\":\"0/2\",\"events\":4294967296,\"size\":10,\"sent\":20}")},
+		{"a split of a negative number", SPLIT("{\"lsn\":\"0/2\",\"events\":25,\"size\":10,\"sent\":-10}")},
 		{"something behind it", "{\"system\":\"1\",\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}{}"},
 	};
 	struct progress p;
 	int			cut = 0;
 
 	ok(read_copy(good, strlen(good), &p) && p.lsn == 1, "what the others are made of is one");
+	ok(read_copy(SPLIT("{\"lsn\":\"0/2\",\"events\":25,\"size\":10,\"sent\":20}"),
+				 strlen(SPLIT("{\"lsn\":\"0/2\",\"events\":25,\"size\":10,\"sent\":20}")), &p) && p.split.sent == 20,
+	   "and so is this");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ok(!read_copy(bad[i].text, strlen(bad[i].text), &p), "no record: %s", bad[i].what);
 	for (size_t len = 0; len < strlen(good); len++)
@@ -178,10 +205,10 @@ goes_on(const char *what, const struct progress *found, lsn_t confirmed, lsn_t w
 {
 	struct replication_identity identity = server(confirmed, wal_flush);
 	struct err	err = {0};
-	lsn_t		resume = 42;
+	struct progress_start start = {.lsn = 42};
 
-	is_int(progress_judge(&current, &identity, found, &resume, &err), ERR_NONE, "%s", what);
-	ok(resume == expected, "%s: from %llX", what, (unsigned long long) expected);
+	is_int(progress_judge(&current, &identity, found, &start, &err), ERR_NONE, "%s", what);
+	ok(start.lsn == expected, "%s: from %llX", what, (unsigned long long) expected);
 }
 
 static void
@@ -189,11 +216,24 @@ refuses(const char *what, struct progress found, lsn_t confirmed, lsn_t wal_flus
 {
 	struct replication_identity identity = server(confirmed, wal_flush);
 	struct err	err = {0};
-	lsn_t		resume = 42;
+	struct progress_start start = {.lsn = 42};
 
-	is_int(progress_judge(&current, &identity, &found, &resume, &err), ERR_FATAL, "%s", what);
+	is_int(progress_judge(&current, &identity, &found, &start, &err), ERR_FATAL, "%s", what);
 	is_str(err.code, code, "%s: the code", what);
 	ok(err.message[0] && err.hint[0], "%s: a reason and a hint", what);
+}
+
+/* the server is at 0/9000, the slot at 0/3000 */
+static void
+splits(const char *what, const struct progress *found, uint32_t sent)
+{
+	struct replication_identity identity = server(0x3000, 0x9000);
+	struct err	err = {0};
+	struct progress_start start = {.split = {.sent = 42}};
+
+	is_int(progress_judge(&current, &identity, found, &start, &err), ERR_NONE, "%s", what);
+	is_int(start.split.sent, sent, "%s: events of it that are delivered", what);
+	ok(start.split.lsn == (sent ? found->split.lsn : LSN_INVALID), "%s: its end", what);
 }
 
 static void
@@ -210,6 +250,14 @@ test_positions(void)
 	goes_on("progress is at the server's end", &found, 0x6000, 0x9000, 0x9000);
 	found = at(7, 0x9000);
 	goes_on("all three are equal", &found, 0x9000, 0x9000, 0x9000);
+
+	found = at(7, 0x7000);
+	found.split = (struct split) {.lsn = 0x9000, .total = 25, .size = 10, .sent = 20};
+	splits("a split transaction at the server's end", &found, 20);
+	found.split.lsn = 0x9001;
+	refuses("a split transaction one octet ahead of the server", found, 0x6000, 0x9000, "progress-ahead");
+	found.generation = 2;
+	splits("a split transaction of an earlier generation", &found, 0);
 
 	refuses("one octet behind the slot", at(7, 0x5FFF), 0x6000, 0x9000, "progress-behind");
 	refuses("one octet ahead of the server", at(7, 0x9001), 0x6000, 0x9000, "progress-ahead");
@@ -262,6 +310,11 @@ test_timelines(void)
 	found = at(1, 0x2000);
 	goes_on("an ancestor's ancestor: its own switch counts", &found, 0x0800, 0x9000, 0x1000);
 
+	found = at(5, 0x4000);
+	found.split = (struct split) {.lsn = 0x5000, .total = 25, .size = 10, .sent = 20};
+	splits("a split transaction that ends at the switch", &found, 20);
+	found.split.lsn = 0x5001;
+	splits("one that ends above the switch: it isn't there any more", &found, 0);
 	refuses("an ancestor, behind the slot", at(5, 0x4000), 0x4001, 0x9000, "progress-behind");
 	refuses("an ancestor, cut at the switch, and so behind the slot", at(5, 0x8000), 0x5001, 0x9000, "progress-behind");
 	refuses("a timeline that was left out", at(6, 0x7000), 0x6000, 0x9000, "progress-timeline");

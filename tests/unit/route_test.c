@@ -304,6 +304,15 @@ test_headers(void)
 		   "NULL is left out, empty is not");
 	set_headers(s, "{\"tenant\": 1, \"outbox.position\": \"0\"}");
 	is_str(route(s), "headers-invalid", "a header with a name of ours");
+	set_headers(s, "{\"outbox.part\": \"1/2\"}");
+	is_str(route(s), "headers-invalid", "another one");
+	set_headers(s, "{\"tenant\": \"acme\"}");
+	route(s);
+	route_mark_part(&s->message, 1, 12);
+	is_str(headers_of(&s->message), "eventType=;" POSITION "traceparent=00-1-2-01;tenant=acme;outbox.part=1/12;",
+		   "a part of a transaction says so");
+	route_mark_part(&s->message, UINT32_MAX, UINT32_MAX);
+	is_int((long long) strlen(s->message.part), PART_MAX_LEN, "numbers as large as they get");
 	set_headers(s, "[]");
 	is_str(route(s), "headers-invalid", "headers that are no object");
 	ok(strstr(s->err.message, "no JSON object") != NULL, "the reason: %s", s->err.message);
@@ -328,7 +337,10 @@ test_most_headers(void)
 		set(s, OUTBOX_WIRE_HEADERS, s->text);
 		is_str(route(s), members == HEADERS_MAX ? NULL : "headers-invalid", "%d headers of the row's", members);
 		if (members == HEADERS_MAX)
+		{
+			route_mark_part(&s->message, 1, 2);
 			is_int(s->message.nheaders, MESSAGE_HEADERS_MAX, "and all of ours");
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ clean:
 			[ ! -e $$d/Makefile ] || $(MAKE) -s -C $$d PG_CONFIG=$(PG_CONFIG) clean || exit 1; \
 		done; \
 	fi
-	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name kafka ! -name download -exec rm -rf {} +
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name kafka ! -name prometheus ! -name download -exec rm -rf {} +
 
 distclean: clean
 	rm -rf build

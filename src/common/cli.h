@@ -15,8 +15,8 @@
 
 #include "config.h"
 #include "err.h"
-
-#define OUTBOX_VERSION	"1.0"
+#include "metrics.h"
+#include "version.h"
 
 extern char **environ;			/* unistd.h declares it for GNU sources only */
 
@@ -37,6 +37,7 @@ struct cli_program
 	const struct config_program *config;	/* its table has CLI_LOG_KEYS */
 	const struct cli_command *commands; /* ends with name == NULL */
 	const char *about;			/* the first line of --help */
+	const struct metric *metrics;	/* what it serves; ends with name == NULL */
 
 	/*
 	 * Fills *settings from config; whole: also what only some commands need,

@@ -1,5 +1,5 @@
 /*
- * cli_config.c - the command config show|example|reference|man.
+ * cli_config.c - the command config show|example|reference|man|metrics.
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -10,12 +10,13 @@
 #include <string.h>
 
 static const char help_format[] =
-"Usage: %s config show|example|reference|man [OPTION]...\n\n"
+"Usage: %s config show|example|reference|man|metrics [OPTION]...\n\n"
 "  show       prints what is in force, with where each value comes from;\n"
 "             secrets are printed as ********\n"
 "  example    prints a file with all keys, their meaning and their defaults\n"
 "  reference  prints the reference manual of all keys, in Markdown\n"
-"  man        prints it as a manual page\n\n"
+"  man        prints it as a manual page\n"
+"  metrics    prints the reference of all metrics, in Markdown\n\n"
 "  -c, --config=FILE               configuration file\n"
 "  -o, --option=SECTION.KEY=VALUE  overrides file and environment\n"
 "  -h, --help                      this help\n";
@@ -48,7 +49,7 @@ cli_config(struct cli *cli, int argc, char **argv)
 			return status;
 	}
 	if (optind >= argc)
-		return cli_usage("config needs one of show, example, reference, man");
+		return cli_usage("config needs one of show, example, reference, man, metrics");
 	what = argv[optind++];
 	if (!cli_no_more(argc, argv))
 		return 1;
@@ -60,7 +61,9 @@ cli_config(struct cli *cli, int argc, char **argv)
 		config_print_manual(cli->program->config, stdout);
 	else if (strcmp(what, "man") == 0)
 		config_print_man(cli->program->config, stdout);
+	else if (strcmp(what, "metrics") == 0 && cli->program->metrics)
+		metrics_print(cli->program->metrics, stdout);
 	else
-		return cli_usage("there is no \"config %.60s\": use show, example, reference or man", what);
+		return cli_usage("there is no \"config %.60s\": use show, example, reference, man or metrics", what);
 	return 0;
 }

@@ -104,6 +104,7 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	p->queue = rd_kafka_queue_get_main(p->client);
 	rd_kafka_queue_io_event_enable(p->queue, p->wakeup, &one, sizeof(one));
 	p->reached = p->down = false;
+	p->opened++;
 	p->topics = topics_new();
 	if (p->topics)
 		return ERR_NONE;
@@ -247,6 +248,15 @@ serve_report(struct kafka_producer *p, const rd_kafka_message_t *report,
 }
 
 static void
+note_reached(struct kafka_producer *p)
+{
+	if (!p->down || !p->reached)
+		return;
+	p->down = false;
+	log_info("the Kafka brokers answer again");
+}
+
+static void
 serve_reports(struct kafka_producer *p, rd_kafka_event_t *event,
 			  kafka_delivered delivered, void *arg,
 			  struct sink_rejection *rejection, struct err *err)
@@ -257,11 +267,7 @@ serve_reports(struct kafka_producer *p, rd_kafka_event_t *event,
 	while ((n = rd_kafka_event_message_array(event, reports, REPORTS_MAX)) > 0)
 		for (size_t i = 0; i < n; i++)
 			serve_report(p, reports[i], delivered, arg, rejection, err);
-	if (p->down && p->reached)
-	{
-		p->down = false;
-		log_info("the Kafka brokers answer again");
-	}
+	note_reached(p);
 }
 
 /* Errors of the client as a whole; most of them it mends by itself. */
@@ -292,6 +298,7 @@ serve_error(struct kafka_producer *p, rd_kafka_event_t *event, struct err *err)
 	{
 		p->down = true;
 		p->reached = false;
+		p->outages++;
 		log_warning("no Kafka broker answers; waiting: %s",
 					p->trouble[0] ? p->trouble : rd_kafka_event_error_string(event));
 	}
@@ -347,4 +354,35 @@ kafka_producer_serve(struct kafka_producer *p, kafka_delivered delivered, void *
 		rd_kafka_event_destroy(event);
 	}
 	return err->class;
+}
+
+/*
+ * librdkafka says that all brokers are away, but not that one is back; a delivery
+ * shows it, but nothing may be there to deliver.  Asked for metadata without any
+ * time to wait, it tells at once whether there is a connection: if not, with
+ * __TRANSPORT; else the answer can't be there yet.
+ */
+static void
+look_for_brokers(struct kafka_producer *p)
+{
+	const struct rd_kafka_metadata *metadata = NULL;
+	rd_kafka_resp_err_t code;
+
+	if (p->reached || !p->client)
+		return;
+	code = rd_kafka_metadata(p->client, 0, NULL, &metadata, 0);
+	if (metadata)
+		rd_kafka_metadata_destroy(metadata);
+	p->reached = code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+	note_reached(p);
+}
+
+void
+kafka_producer_report(struct kafka_producer *p, struct sink_report *report)
+{
+	look_for_brokers(p);
+	report->reached = p->reached;
+	report->library = rd_kafka_version_str();
+	report->producers = p->opened;
+	report->outages = p->outages;
 }

@@ -26,9 +26,11 @@ struct kafka_producer
 	struct topics *topics;
 	kafka_partitioner partitioner;	/* for what has no partition key */
 	int			wakeup;			/* eventfd: the queue is no longer empty */
-	bool		reached;		/* a broker has acknowledged something */
+	bool		reached;		/* a broker answers: it has acknowledged something */
 	bool		down;			/* all brokers are away; said once */
 	char		trouble[200];	/* what was wrong with the last connection */
+	uint64_t	opened;			/* producers, since the start */
+	uint64_t	outages;		/* all brokers were away */
 };
 
 /* A delivery report without error, for a message with this sequence. */
@@ -44,6 +46,9 @@ extern enum err_class kafka_producer_open(struct kafka_producer *producer,
 
 /* Forgets what is on its way.  Nobody else may use the client any more. */
 extern void kafka_producer_close(struct kafka_producer *producer);
+
+/* Fills what a producer knows of *report. */
+extern void kafka_producer_report(struct kafka_producer *producer, struct sink_report *report);
 
 /* ERR_DATA fills *rejection. */
 extern enum sink_result kafka_producer_send(struct kafka_producer *producer,

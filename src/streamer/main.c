@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "cmd.h"
+#include "stream.h"
 
 static const struct cli_command commands[] = {
 	{"stream", cmd_stream, "stream events from PostgreSQL to Kafka"},
@@ -32,6 +33,7 @@ static const struct cli_program program = {
 	.about = "outbox-streamer streams the events of an outbox table from PostgreSQL to Kafka.",
 	.load = load,
 	.free = settings_free,
+	.metrics = stream_metrics,
 	.version = cmd_version
 };
 

@@ -72,6 +72,8 @@ struct settings
 	enum sink_type sink;
 	struct kafka_properties kafka;
 
+	const char *http_listen;	/* NULL = not at all; http_address.h */
+
 	enum log_level log_level;
 	enum log_format log_format;
 

@@ -70,6 +70,17 @@ enum sink_result
 	SINK_FAILED					/* err is filled */
 };
 
+/* For figures: what a sink knows of itself since the start. */
+struct sink_report
+{
+	bool		reached;		/* as far as is known, a broker answers */
+	const char *library;		/* version of the broker client; "" = none */
+	uint64_t	producers;		/* made */
+	uint64_t	outages;		/* no broker answered any more */
+	uint64_t	committed;		/* Kafka transactions */
+	uint64_t	aborted;		/* given up */
+};
+
 struct sink_ops
 {
 	const char *name;
@@ -111,6 +122,11 @@ struct sink_ops
 
 	/* When serve() wants to be called at the latest. */
 	int64_t		(*deadline) (const struct sink *sink);
+
+	/* ----- optional, for one that is reached through a network ----- */
+
+	/* Fills *report; asks the client if need be, but waits for nothing. */
+	void		(*report) (struct sink *sink, struct sink_report *report);
 };
 
 /* What every sink begins with. */

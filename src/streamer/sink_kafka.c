@@ -64,6 +64,12 @@ stop(struct sink *sink)
 }
 
 static void
+report(struct sink *sink, struct sink_report *out)
+{
+	kafka_producer_report(&((struct sink_kafka *) sink)->producer, out);
+}
+
+static void
 free_sink(struct sink *sink)
 {
 	kafka_producer_free(&((struct sink_kafka *) sink)->producer);
@@ -76,7 +82,7 @@ sink_kafka_new(const struct settings *settings, const struct sink_callbacks *cal
 {
 	static const struct sink_ops ops = {
 		.name = "kafka", .start = start, .send = send_message, .serve = serve,
-		.poll = poll_sink, .stop = stop, .free = free_sink
+		.poll = poll_sink, .stop = stop, .free = free_sink, .report = report
 	};
 	struct sink_kafka *k = calloc(1, sizeof(*k));
 

@@ -99,6 +99,8 @@ struct sink_kafka_txn
 	bool		doubted;		/* the progress was ahead of the server once */
 	lsn_t		too_slow;		/* a transaction that took too long once */
 	int64_t		now;			/* of the last serve() */
+	uint64_t	ncommitted;		/* Kafka transactions since the start */
+	uint64_t	naborted;
 };
 
 /* ---------- on the thread ---------- */
@@ -411,6 +413,7 @@ opened(struct sink_kafka_txn *k, struct err *err)
 static void
 committed(struct sink_kafka_txn *k)
 {
+	k->ncommitted++;
 	k->state = TXN_IDLE;
 	k->rest_until = k->now + REST_MS;
 	k->committed = k->group.end;
@@ -486,8 +489,20 @@ stop(struct sink *sink)
 			return false;
 	}
 	kafka_producer_close(&k->producer);
+	if (k->state == TXN_OPEN || k->state == TXN_COMMITTING)
+		k->naborted++;
 	k->state = TXN_CLOSED;
 	return true;
+}
+
+static void
+report(struct sink *sink, struct sink_report *out)
+{
+	struct sink_kafka_txn *k = (struct sink_kafka_txn *) sink;
+
+	kafka_producer_report(&k->producer, out);
+	out->committed = k->ncommitted;
+	out->aborted = k->naborted;
 }
 
 /* Waits for the task; false if it takes too long. */
@@ -538,7 +553,7 @@ sink_kafka_txn_new(const struct settings *settings, const struct sink_callbacks 
 	static const struct sink_ops ops = {
 		.name = "kafka, exactly once", .start = start, .send = send_message, .serve = serve,
 		.poll = poll_sink, .stop = stop, .free = free_sink,
-		.commit = commit, .confirm = confirm, .deadline = deadline
+		.commit = commit, .confirm = confirm, .deadline = deadline, .report = report
 	};
 	struct sink_kafka_txn *k = calloc(1, sizeof(*k));
 

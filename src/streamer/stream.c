@@ -23,6 +23,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "../common/http.h"
 #include "../common/log.h"
 
 /* How long the server may take to answer CopyDone. */
@@ -33,19 +34,32 @@
 static void
 on_acked(void *arg, uint32_t sequence, size_t octets)
 {
-	inflight_acked(&((struct stream *) arg)->inflight, sequence, octets);
+	struct stream *s = arg;
+
+	inflight_acked(&s->inflight, sequence, octets);
+	s->figures.events_acknowledged++;
+	s->figures.acknowledged_at = s->now;
 }
 
 static void
 on_released(void *arg, size_t octets)
 {
-	inflight_released(&((struct stream *) arg)->inflight, octets);
+	struct stream *s = arg;
+
+	inflight_released(&s->inflight, octets);
+	s->figures.events_released++;
+	s->figures.acknowledged_at = s->now;
 }
 
 static void
 on_durable(void *arg, uint32_t sequence)
 {
-	inflight_durable(&((struct stream *) arg)->inflight, sequence);
+	struct stream *s = arg;
+
+	inflight_durable(&s->inflight, sequence);
+	s->figures.events_acknowledged += s->figures.events_released;
+	s->figures.events_released = 0;
+	s->figures.acknowledged_at = s->now;
 }
 
 static const struct sink_callbacks callbacks = {on_acked, on_released, on_durable};
@@ -184,7 +198,7 @@ step_sink(struct stream *s)
 		stream_sink_failed(s, &err);
 	/* what earlier runs have delivered is skipped */
 	if (!was_ready && s->sink->ready && s->sink->progress > s->inflight.flush)
-		inflight_reset(&s->inflight, s->sink->progress);
+		stream_reset_inflight(s, s->sink->progress);
 }
 
 static int64_t
@@ -205,6 +219,7 @@ timeout(const struct stream *s, bool more)
 		until = earlier(until, session_deadline(&s->session, s->confirmable));
 	if (s->sink->ops->deadline)
 		until = earlier(until, s->sink->ops->deadline(s->sink));
+	until = earlier(until, http_deadline(s->http, s->now));
 	left = until - clock_now();
 	return more || left <= 0 ? 0 : left > 60000 ? 60000 : (int) left;
 }
@@ -212,7 +227,7 @@ timeout(const struct stream *s, bool more)
 static void
 run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 {
-	enum {SIGNALS, REPLICATION, SINK, PROBE, DESCRIPTORS};
+	enum {SIGNALS, REPLICATION, SINK, PROBE, HTTP, DESCRIPTORS};
 	struct pollfd fds[DESCRIPTORS];
 	bool		more = false;
 
@@ -222,6 +237,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		replication_poll(s->session.replication, !stream_is_blocked(s), &fds[REPLICATION]);
 		s->sink->ops->poll(s->sink, &fds[SINK]);
 		server_probe_poll(&s->session.probe, &fds[PROBE]);
+		http_poll(s->http, &fds[HTTP]);
 		if (poll(fds, DESCRIPTORS, timeout(s, more)) < 0)
 			for (int i = 0; i < DESCRIPTORS; i++)
 				fds[i].revents = 0; /* EINTR, or short of memory */
@@ -236,8 +252,10 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		step_socket(s, fds[REPLICATION].revents);
 		more = stream_pump(s);
 		step_session(s);
+		stream_measure(s);
 		step_phase(s);
 		step_watchdog(s);
+		http_serve(s->http, s->now, fds[HTTP].revents != 0);
 	}
 }
 
@@ -269,16 +287,18 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 		(!inflight_init(&s->inflight, (size_t) settings->max_inflight_events) ||
 		 !session_init(&s->session, &s->settings, seed)))
 		err_set(err, ERR_FATAL, "out-of-memory", "out of memory");
-	if (!err->class)
+	if (!err->class && stream_listen(s, err))
 	{
 		run(s, signal_fd, reload);
 		*err = s->result;
 	}
+	http_free(s->http);
 	if (s->session.replication)
 		session_free(&s->session);
 	if (s->sink)
 		s->sink->ops->free(s->sink);
 	inflight_free(&s->inflight);
+	free(s->figures.commit_at);
 	route_free(s->router);
 	close(signal_fd);
 	free(s);

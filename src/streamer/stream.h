@@ -7,6 +7,7 @@
 #ifndef OUTBOX_STREAM_H
 #define OUTBOX_STREAM_H
 
+#include "../common/metrics.h"
 #include "settings.h"
 
 /*
@@ -27,5 +28,8 @@ struct stream_reload
 extern enum err_class stream_run(const struct settings *settings,
 								 const struct stream_reload *reload,
 								 struct err *err);
+
+/* All metrics; ends with a name of NULL. */
+extern const struct metric stream_metrics[];
 
 #endif							/* OUTBOX_STREAM_H */

@@ -63,6 +63,8 @@ hand_over(struct stream *s)
 			isolation_sent(&s->isolation, message->topic, message->lsn);
 			s->sent++;
 			s->held = false;
+			s->figures.events_produced++;
+			s->figures.octets_produced += message->key.len + message->payload.len;
 			return true;
 		case SINK_FULL:
 			return false;
@@ -106,8 +108,13 @@ take_begin(struct stream *s)
 		return;
 	}
 	s->sink->backlog = s->wall - transaction->time_us / 1000 > BACKLOG_MS;
+	if (inflight_empty(inflight))
+		s->figures.began_at = s->now;
 	s->sequence = inflight_begin(inflight, transaction->lsn);
 	s->sent = is_split(s) ? s->sink->split.sent : 0;
+	s->figures.transactions_received++;
+	if (s->figures.commit_at)
+		s->figures.commit_at[s->sequence & inflight->mask] = transaction->time_us / 1000;
 }
 
 /* The table of columns, say, is another than when its first part was sent. */
@@ -155,6 +162,7 @@ take_event(struct stream *s)
 		stream_undeliverable(s, &err);
 		return;
 	}
+	s->figures.events_received++;
 	if (is_split(s))
 		route_mark_part(&s->message, split_part(&s->sink->split, s->message.n), split_parts(&s->sink->split));
 	s->held = true;
@@ -207,6 +215,7 @@ take_item(struct stream *s)
 			take_commit(s);
 			break;
 		case DECODE_ERROR:
+			s->figures.delivery_errors[err.class]++;
 			stream_drain(s, &err);
 			break;
 	}
@@ -255,6 +264,9 @@ take_start(struct stream *s)
 	struct err	err = {0};
 
 	session_started(&s->session, s->now);
+	s->figures.starts++;
+	s->figures.confirmed = s->inflight.flush;
+	s->figures.wal_end = id->wal_flush;
 	decode_reset(&s->decoder);
 	if (!s->sink_started && s->sink->ops->start(s->sink, id, &err))
 	{
@@ -274,6 +286,8 @@ take_keepalive(struct stream *s, const struct replication_message *message)
 {
 	session_keepalive(&s->session, s->now, message);
 	inflight_keepalive(&s->inflight, message->wal_end);
+	if (message->wal_end > s->figures.wal_end)
+		s->figures.wal_end = message->wal_end;
 	if (s->settings.endpos != LSN_INVALID && message->wal_end >= s->settings.endpos)
 		stream_drain(s, NULL);
 }

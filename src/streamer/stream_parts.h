@@ -4,6 +4,8 @@
  * stream.c          the loop, and what ends it
  * stream_intake.c   from the server's messages to the sink: an event's path
  * stream_trouble.c  stopping in order, and beginning again
+ * stream_http.c     what it answers to probes, and what it measures
+ * stream_metrics.c  what it counts, as text
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -13,12 +15,14 @@
 
 #include "../common/signals.h"
 #include "decode.h"
+#include "health.h"
 #include "inflight.h"
 #include "isolation.h"
 #include "route.h"
 #include "session.h"
 #include "sink.h"
 #include "stream.h"
+#include "stream_figures.h"
 
 enum phase
 {
@@ -63,6 +67,9 @@ struct stream
 	int64_t		watchdog_interval;	/* 0 = systemd doesn't watch */
 	struct signals signals;
 	struct err	result;
+
+	struct http *http;			/* NULL = nobody asks */
+	struct stream_figures figures;
 };
 
 /* ---------- stream_intake.c ---------- */
@@ -92,6 +99,9 @@ extern void stream_end(struct stream *s, const struct err *result);
  */
 extern void stream_forget_inflight(struct stream *s, lsn_t floor);
 
+/* The same for a sink that has nothing on its way. */
+extern void stream_reset_inflight(struct stream *s, lsn_t floor);
+
 /* The connection is gone, or is to be given up for this reason. */
 extern void stream_connection_lost(struct stream *s, const struct err *err);
 
@@ -112,5 +122,21 @@ extern void stream_counted(struct stream *s);
 
 /* The sink can't go on, or an event was refused. */
 extern void stream_sink_failed(struct stream *s, struct err *err);
+
+/* ---------- stream_http.c ---------- */
+
+/* Listens, if it is configured.  False: err is filled. */
+extern bool stream_listen(struct stream *s, struct err *err);
+
+/* Once a turn, and before what is in flight is forgotten: takes note of what has
+ * become durable and of what has been confirmed. */
+extern void stream_measure(struct stream *s);
+
+/* The facts, as of this turn. */
+extern void stream_health(struct stream *s, struct health *health, struct sink_report *report);
+
+/* ---------- stream_metrics.c ---------- */
+
+extern void stream_format_metrics(struct stream *s, struct metrics_text *text);
 
 #endif							/* OUTBOX_STREAM_PARTS_H */

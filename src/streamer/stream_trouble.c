@@ -4,6 +4,8 @@
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
  */
+#include <string.h>
+
 #include <systemd/sd-daemon.h>
 
 #include "../common/log.h"
@@ -39,11 +41,21 @@ stream_forget_inflight(struct stream *s, lsn_t floor)
 	s->sink_stale = !s->sink->ops->stop(s->sink);
 	s->sink_started = false;
 	if (!s->sink_stale)
-		inflight_reset(&s->inflight, floor);
+		stream_reset_inflight(s, floor);
 }
 
 void
-stream_connection_lost(struct stream *s, const struct err *err)
+stream_reset_inflight(struct stream *s, lsn_t floor)
+{
+	stream_measure(s);
+	inflight_reset(&s->inflight, floor);
+	s->figures.observed = s->inflight.first;
+	s->figures.events_released = 0;
+}
+
+/* Gives the connection up, to begin again later. */
+static void
+let_go(struct stream *s, const struct err *err)
 {
 	s->decoding = s->held = s->skipping = s->counting = false;
 	if (s->phase != PHASE_STREAM)
@@ -93,6 +105,14 @@ stream_counted(struct stream *s)
 }
 
 void
+stream_connection_lost(struct stream *s, const struct err *err)
+{
+	if (strcmp(err->code, "slot-active") != 0)
+		s->figures.postgres_errors[err->class]++;
+	let_go(s, err);
+}
+
+void
 stream_undeliverable(struct stream *s, const struct err *err)
 {
 	struct err	again = {0};
@@ -100,6 +120,7 @@ stream_undeliverable(struct stream *s, const struct err *err)
 	if (s->settings.delivery == DELIVERY_AT_LEAST_ONCE || inflight_settled(&s->inflight) ||
 		s->phase != PHASE_STREAM)
 	{
+		s->figures.delivery_errors[err->class]++;
 		stream_drain(s, err);
 		return;
 	}
@@ -107,7 +128,7 @@ stream_undeliverable(struct stream *s, const struct err *err)
 	log_err(LOG_LEVEL_WARNING, err);
 	err_set(&again, ERR_RETRY, "isolating", "sending what is in flight again, transactions one by one");
 	stream_forget_inflight(s, s->inflight.flush);
-	stream_connection_lost(s, &again);
+	let_go(s, &again);
 }
 
 void
@@ -135,6 +156,7 @@ stream_sink_failed(struct stream *s, struct err *err)
 			s->phase_until = s->now + (others ? REFUSED_DRAIN_MS : 0);
 		return;
 	}
+	s->figures.delivery_errors[err->class]++;
 	if (err->class != ERR_RETRY || s->phase != PHASE_STREAM)
 	{
 		stream_drain(s, err);
@@ -142,5 +164,5 @@ stream_sink_failed(struct stream *s, struct err *err)
 		return;
 	}
 	stream_forget_inflight(s, s->inflight.flush);
-	stream_connection_lost(s, err);
+	let_go(s, err);
 }

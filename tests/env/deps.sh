@@ -323,6 +323,7 @@ for g in "$@"; do
                 exit 1
             fi
             tests/env/kafka.sh
+            tests/env/prometheus.sh
             ;;
         majors)
             wheel_there || fetch_wheel

@@ -68,15 +68,15 @@ sub become_user
 	return;
 }
 
-# Whether the user can read Kafka's jars where they are, which spares a copy.
-sub readable_jars
+# Whether the user can read these files where they are, which spares a copy.
+sub readable
 {
+	my (@files) = @_;
 	my $child = fork() // die "fork: $!";
 	if ($child == 0)
 	{
 		become_user();
-		my @jars = glob "$top/build/kafka/*.jar";
-		POSIX::_exit(@jars && !(grep { !-r } @jars) ? 0 : 1);
+		POSIX::_exit(@files && !(grep { !-r } @files) ? 0 : 1);
 	}
 	waitpid $child, 0;
 	return $? == 0;
@@ -180,11 +180,13 @@ if (defined $uid)
 	  build/sanitize/unit/obj build/check build/lint);
 	push @without, grep { $ENV{PG_MAJOR} && !m{^build/pg/\Q$ENV{PG_MAJOR}\E$} }
 	  map { s{^\Q$top\E/}{}r } grep { -d } glob "$top/build/pg/*";
-	my $jars = readable_jars();
-	push @without, 'build/kafka' if $jars;
+	my @there;
+	push @there, 'build/kafka' if readable(glob "$top/build/kafka/*.jar");
+	push @there, 'build/prometheus' if readable(grep { -e } "$top/build/prometheus/promtool");
+	push @without, @there;
 	system("cd '$top' && tar -cf - @{[map { qq(--exclude='./$_') } @without]} . | tar -xf - -C '$work'") == 0
 	  or finish(1);
-	symlink "$top/build/kafka", "$work/build/kafka" if $jars;
+	symlink "$top/$_", "$work/$_" foreach @there;
 	system('chown', '-R', '-h', "$uid:$gid", $work, "$dir/run") == 0 or finish(1);
 	system('chmod', '-R', 'u+rwX', $work) == 0 or finish(1);
 }

@@ -46,7 +46,7 @@ my %listed = map { $_ => 1 } $table =~ /`([a-z0-9]+(?:-[a-z0-9]+)*)`/g;
 delete @listed{qw(check)};
 
 # what else has the form of a code
-my %other = map { $_ => 1 } qw(at-least-once outbox-streamer read-write);
+my %other = map { $_ => 1 } qw(at-least-once exactly-once no-store outbox-streamer read-write);
 my %used;
 foreach my $file (grep { m{^src/(?:common|kafka|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
 {

@@ -40,6 +40,7 @@ my %rank = (
 
 	# leaves
 	decode => 4,
+	health => 4,
 	inflight => 4,
 	replication => 4,
 	route => 4,

@@ -124,6 +124,8 @@ acknowledge(struct sink_stdout *s)
 {
 	size_t		done = 0;
 
+	if (s->len == 0)
+		return;					/* and perhaps no memory to move yet */
 	while (done < s->nwaiting && s->waiting[done].end <= s->written)
 	{
 		s->sink.callbacks.acked(s->sink.arg, s->waiting[done].sequence, s->waiting[done].octets);

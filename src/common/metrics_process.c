@@ -12,8 +12,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "clock.h"
-
 static const struct metric cpu = {
 	"process_cpu_seconds_total", METRIC_COUNTER, NULL, "User and system processor time of this process."
 };
@@ -56,6 +54,28 @@ start_ticks(uint64_t *ticks)
 	return true;
 }
 
+/* When the machine started, in seconds since the epoch: a number that stands still,
+ * unlike the difference of two clocks. */
+static bool
+boot_time(int64_t *seconds)
+{
+	FILE	   *file = fopen("/proc/stat", "re");
+	char	   *line = NULL;
+	size_t		size = 0;
+	bool		found = false;
+
+	while (file && !found && getline(&line, &size, file) > 0)
+	{
+		found = strncmp(line, "btime ", 6) == 0;
+		if (found)
+			*seconds = strtoll(line + 6, NULL, 10);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
 static int64_t
 milliseconds(struct timeval time)
 {
@@ -66,7 +86,7 @@ void
 metrics_process(struct metrics_text *text)
 {
 	struct rusage usage;
-	struct timespec boot;
+	int64_t		boot;
 	char		statm[256];
 	char	   *resident;
 	uint64_t	ticks;
@@ -76,7 +96,6 @@ metrics_process(struct metrics_text *text)
 		metrics_one_time(text, &cpu, milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime));
 	if (slurp("/proc/self/statm", statm, sizeof(statm)) && (resident = strchr(statm, ' ')))
 		metrics_one(text, &memory, strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE));
-	if (start_ticks(&ticks) && per_second > 0 && clock_gettime(CLOCK_BOOTTIME, &boot) == 0)
-		metrics_one_time(text, &start, clock_wall() - ((int64_t) boot.tv_sec * 1000 + boot.tv_nsec / 1000000) +
-						 (int64_t) (ticks * 1000 / (uint64_t) per_second));
+	if (start_ticks(&ticks) && per_second > 0 && boot_time(&boot))
+		metrics_one_time(text, &start, boot * 1000 + (int64_t) (ticks * 1000 / (uint64_t) per_second));
 }

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/metrics.h"
 
 static const struct metric gauge = {"x_bytes", METRIC_GAUGE, "a", "A size."};
@@ -104,8 +105,18 @@ test_process(void)
 	ok(strstr(got, "\nprocess_cpu_seconds_total 0.") != NULL, "processor time");
 	ok(strstr(got, "\nprocess_resident_memory_bytes ") != NULL, "memory");
 	ok(strstr(got, "\nprocess_start_time_seconds ") != NULL, "start");
-	free(got);
 	free(text.data);
+
+	/* whoever counts its changes counts restarts */
+	struct metrics_text again = {0};
+	char	   *start = strstr(got, "\nprocess_start_time_seconds ");
+
+	for (int64_t until = clock_now() + 20; clock_now() < until;)
+		;
+	metrics_process(&again);
+	ok(start && memmem(again.data, again.len, start, strlen(start)), "a start that stands still");
+	free(got);
+	free(again.data);
 }
 
 int

@@ -149,7 +149,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *url, const 
 
 	(void) version;
 	(void) data;
-	(void) data_len;
+	*data_len = 0;
 	(void) context;
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		answer.status = MHD_HTTP_METHOD_NOT_ALLOWED;

@@ -21,6 +21,6 @@ struct http_address
 };
 
 /* False: it isn't one. */
-extern bool http_address_parse(const char *text, struct http_address *address);
+extern bool http_address_parse(const char *text, struct http_address *out);
 
 #endif							/* OUTBOX_HTTP_ADDRESS_H */

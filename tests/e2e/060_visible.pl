@@ -109,17 +109,7 @@ sub configure
 
 # --- the slow standby
 
-mkdir "$dir/wal";
-my $standby = PgOutbox::Proc->start(
-	name => 'standby',
-	log => "$dir/log/standby.log",
-	cmd => [ "$bin/pg_receivewal", '-d', $node->connstr('postgres') . ' application_name=slow', '-D', "$dir/wal", '--synchronous', '--no-loop' ]);
-$node->wait_until("SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'slow' AND state = 'streaming'")
-  or die 'no standby';
-$node->safe_psql('postgres', "ALTER SYSTEM SET wal_sender_timeout = '60s'");    # stopped on purpose
-configure('slow');
-$node->wait_until("SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = 'slow'")
-  or die 'standby is not synchronous';
+my $standby = $node->synchronous_receiver('slow');
 
 # --- without waiting: the wrong order
 

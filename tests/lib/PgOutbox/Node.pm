@@ -170,6 +170,29 @@ sub wait_until
 		$seconds // 30, step => 0.05);
 }
 
+# synchronous_receiver(NAME): a standby, as far as commits can tell, that can be stopped
+# and goes on (pg_receivewal); commits wait for it from now on.
+sub synchronous_receiver
+{
+	my ($self, $name) = @_;
+	my $dir = PgOutbox::Env::testdir() . "/wal-$name";
+	mkdir $dir or die "$dir: $!";
+	my $receiver = PgOutbox::Proc->start(
+		name => "receiver-$name",
+		cmd => [
+			PgOutbox::Env::pgbin() . '/pg_receivewal', '-d', $self->connstr('postgres') . " application_name=$name",
+			'-D', $dir, '--synchronous', '--no-loop' ]);
+	$self->wait_until("SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = '$name' AND state = 'streaming'")
+	  or die 'no standby';
+	# it will be stopped on purpose
+	$self->safe_psql('postgres', "ALTER SYSTEM SET wal_sender_timeout = '60s'");
+	$self->safe_psql('postgres', "ALTER SYSTEM SET synchronous_standby_names = '$name'");
+	$self->reload;
+	$self->wait_until("SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = '$name'")
+	  or die 'the standby is not synchronous';
+	return $receiver;
+}
+
 # walsender_pid(SLOT): of the walsender that serves the slot now, or undef.
 sub walsender_pid
 {

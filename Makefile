@@ -51,14 +51,14 @@ uninstall:
 # ---- what needs more than a compiler; each installs what is missing, unless DEPS=no
 
 deps:
-	@$(ENV)/deps.sh build test
+	@$(ENV)/deps.sh build test monitoring
 
 demo:
 	@$(ENV)/deps.sh build test
 	@$(ENV)/stage.sh demo
 
 check:
-	@$(ENV)/deps.sh build test
+	@$(ENV)/deps.sh build test monitoring
 	@$(ENV)/check.sh
 
 bench:
@@ -74,7 +74,7 @@ lint:
 	@$(ENV)/check.sh lint
 
 ci:
-	@$(ENV)/deps.sh build test lint majors
+	@$(ENV)/deps.sh build test monitoring lint majors
 	@$(ENV)/ci.sh
 
 clean:

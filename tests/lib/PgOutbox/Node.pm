@@ -31,6 +31,8 @@ sub init
 	my $fsync = delete $arg{fsync} // 'off';
 	my $conf = delete $arg{conf} // '';
 
+	# what a test sees must not depend on the locale of whoever runs it
+	$arg{extra} = [ '--no-locale', '--encoding=UTF8', @{ $arg{extra} // [] } ];
 	$self->SUPER::init(allows_streaming => 'logical', %arg);
 	$self->append_conf('postgresql.conf', <<"END");
 fsync = $fsync

@@ -52,8 +52,7 @@ sub run
 
 	my $node = PgOutbox::Node->new($arg{isolation} ? 'isolation' : 'regress');
 	# what tests print must not depend on where they run
-	$node->init(conf => "timezone = 'UTC'\ndatestyle = 'ISO, MDY'\n" . ($arg{conf} // ''),
-		extra => [ '--no-locale', '--encoding=UTF8' ]);
+	$node->init(conf => "timezone = 'UTC'\ndatestyle = 'ISO, MDY'\n" . ($arg{conf} // ''));
 	$node->start;
 
 	my $out = PgOutbox::Env::testdir();

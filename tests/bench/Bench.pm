@@ -4,11 +4,17 @@
 
 package Bench;
 
-#   my $pairs = pairs(5, sub { return one_measurement }, sub { return the_other });
-#   record('name', median(@$pairs), 'unit', $pairs, 'what it is');
+#   my ($ours, $theirs) = in_turn(pairs(), sub { return { seconds => 1 } }, sub { ... });
+#   record('name', 'unit', ratio($ours, $theirs, 'seconds'), 'what it is');
 #
 # A ratio is always of two runs that follow each other, and the median of several
 # such: the machine may be faster or slower a minute later, but hardly in between.
+#
+# Whatever is recorded is on disk at once, so that nothing is lost by what fails later:
+#   results.json    [{ name, value (the median), unit, runs, what, section }, ...]
+#   machine.json    what it ran on, and for each section when, how large, from which commit
+#   NAME.json       what a section keeps beside that (keep)
+# A run of chosen sections replaces their results and leaves the others'.
 
 use strict;
 use warnings FATAL => 'all';
@@ -17,14 +23,14 @@ use Exporter qw(import);
 use IO::Handle;
 use JSON::PP;
 
-our @EXPORT_OK = qw(median in_turn record heading say_out wanted scaled);
+our @EXPORT_OK = qw(median in_turn ratio each_of record heading say_out pairs scaled seconds keep);
 
 # PostgreSQL::Test::Utils sends standard output and error to a log later on
 open my $out, '>&', \*STDOUT or die "stdout: $!";
 $out->autoflush(1);
 
-my @results;
-my $file = 'build/bench/results.json';
+my $directory = 'build/bench';
+my (@results, %machine, $section);
 
 sub median
 {
@@ -32,19 +38,23 @@ sub median
 	return @sorted % 2 ? $sorted[$#sorted / 2] : ($sorted[@sorted / 2 - 1] + $sorted[@sorted / 2]) / 2;
 }
 
-# wanted(SECTION): BENCH="decode drain" chooses; all by default.
-sub wanted
-{
-	my ($section) = @_;
-	return !defined $ENV{BENCH} || $ENV{BENCH} eq '' || grep { $_ eq $section } split /\s+/, $ENV{BENCH};
-}
-
 # scaled(N): BENCH_SCALE=0.1 makes everything smaller, to try it out.
 sub scaled
 {
 	my ($n) = @_;
-	return int($n * ($ENV{BENCH_SCALE} // 1));
+	return int($n * ($ENV{BENCH_SCALE} // 1)) || 1;
 }
+
+# seconds(N): how long something is to last; not below 2, which says nothing.
+sub seconds
+{
+	my ($n) = @_;
+	my $scaled = scaled($n);
+	return $scaled < 2 ? 2 : $scaled;
+}
+
+# pairs(): how often each is measured.
+sub pairs { return $ENV{BENCH_PAIRS} // 5; }
 
 # in_turn(N, A, B, ...): each once in turn, N times; returns for each the list of
 # what it gave (a hash each).
@@ -59,13 +69,39 @@ sub in_turn
 	return @got;
 }
 
+# ratio(A, B, KEY): run by run.
+sub ratio
+{
+	my ($a, $b, $key) = @_;
+	return [ map { $a->[$_]{$key} / $b->[$_]{$key} } 0 .. $#$a ];
+}
+
+# each_of(RUNS, KEY, FACTOR)
+sub each_of
+{
+	my ($runs, $key, $factor) = @_;
+	return [ map { $_->{$key} * ($factor // 1) } @$runs ];
+}
+
 sub say_out { print $out @_; return; }
 
 sub heading
 {
 	my ($text) = @_;
 	print $out "\n$text\n";
-	printf $out "  %-42s %12s  %s\n", 'name', 'median', 'runs';
+	printf $out "  %-46s %12s  %s\n", 'name', 'median', 'runs';
+	return;
+}
+
+# keep(NAME, DATA): into a file beside the results.
+sub keep
+{
+	my ($name, $data) = @_;
+	my $file = "$directory/$name";
+	open my $fh, '>', "$file.new" or die "$file: $!";
+	print $fh JSON::PP->new->canonical->pretty->encode($data);
+	close $fh or die "$file: $!";
+	rename "$file.new", $file or die "$file: $!";
 	return;
 }
 
@@ -79,14 +115,61 @@ sub record
 		value => 0 + sprintf('%.4g', $value),
 		unit => $unit,
 		runs => [ map { 0 + sprintf('%.4g', $_) } @$values ],
-		what => $what
+		what => $what,
+		section => $section
 	};
-	printf $out "  %-42s %12.4g  %s %s\n", $name, $value, $unit, join ' ', map { sprintf '%.3g', $_ } @$values
+	printf $out "  %-46s %12.4g  %s %s\n", $name, $value, $unit, join ' ', map { sprintf '%.3g', $_ } @$values
 	  if !$more{quiet};
-	open my $fh, '>', $file or die "$file: $!";
-	print $fh JSON::PP->new->canonical->pretty->encode(\@results);
-	close $fh or die "$file: $!";
+	keep('results.json', \@results);
 	return $value;
+}
+
+# ---- sections
+
+sub _earlier
+{
+	my ($name, $default) = @_;
+	open my $fh, '<', "$directory/$name" or return $default;
+	local $/;
+	return eval { decode_json(<$fh>) } // $default;
+}
+
+# begin(MACHINE): a whole run starts anew, one of chosen sections with what is there.
+sub begin
+{
+	my ($machine) = @_;
+	my $chosen = ($ENV{BENCH} // '') ne '';
+	@results = $chosen ? @{ _earlier('results.json', []) } : ();
+	my $earlier = $chosen ? _earlier('machine.json', {}) : {};
+	%machine = (%$machine, sections => $earlier->{sections} // {});
+	return;
+}
+
+# section(NAME, CODE): runs it; the reason if it failed.
+sub section
+{
+	my ($name, $code) = @_;
+	$section = $name;
+	@results = grep { ($_->{section} // '') ne $name } @results;
+	my $began = time;
+	my $failure = eval { $code->(); 1 } ? undef : $@ || 'failed';
+	$machine{sections}{$name} = {
+		began => _date($began),
+		seconds => time - $began,
+		commit => $ENV{PGOB_COMMIT} // 'unknown',
+		scale => 0 + ($ENV{BENCH_SCALE} // 1),
+		pairs => 0 + pairs(),
+		($failure ? (failed => $failure) : ())
+	};
+	keep('results.json', \@results);
+	keep('machine.json', \%machine);
+	return $failure;
+}
+
+sub _date
+{
+	my @t = gmtime $_[0];
+	return sprintf '%04d-%02d-%02d %02d:%02d UTC', $t[5] + 1900, $t[4] + 1, @t[ 3, 2, 1 ];
 }
 
 1;

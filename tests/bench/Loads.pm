@@ -6,7 +6,13 @@ package Loads;
 
 # A load is written once, behind a slot that is never read.  Each measurement reads
 # a copy of that slot, made for the plugin in question, so that all get the same WAL.
-# Payloads have about 212 octets as text, in jsonb or json.
+# Payloads have about 212 octets as text.
+#
+# A name is SHAPE_TABLE, for instance single_jsonb.  Shapes are the rows of a
+# transaction: single (one), bulk (1,000), whole (all in one), and mixed: one event,
+# then a transaction of other tables with some hundred times as much WAL.
+# Tables: json, jsonb (the payload's type), and wide (jsonb, with 1,000 topics and
+# 100,000 keys in columns of their own, and no index).
 
 use strict;
 use warnings FATAL => 'all';
@@ -22,25 +28,40 @@ CREATE TABLE bench.event_json (id uuid NOT NULL DEFAULT gen_random_uuid() PRIMAR
 	aggregatetype text NOT NULL, aggregateid text NOT NULL, type text NOT NULL, payload json);
 CREATE TABLE bench.event_jsonb (id uuid NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
 	aggregatetype text NOT NULL, aggregateid text NOT NULL, type text NOT NULL, payload jsonb);
-CREATE PUBLICATION bench FOR TABLE bench.event_json, bench.event_jsonb;
-CREATE PROCEDURE bench.load(target regclass, payload_type text, total int, per int) LANGUAGE plpgsql AS $$
+CREATE TABLE bench.event_wide (id uuid NOT NULL DEFAULT gen_random_uuid(),
+	aggregatetype text NOT NULL, aggregateid text NOT NULL, type text NOT NULL, payload jsonb,
+	far_topic text NOT NULL, far_key text NOT NULL);
+CREATE TABLE bench.unrelated (filler text NOT NULL);
+ALTER TABLE bench.unrelated ALTER filler SET STORAGE PLAIN;
+CREATE PUBLICATION bench FOR TABLE bench.event_json, bench.event_jsonb, bench.event_wide, outbox.event;
+
+CREATE FUNCTION bench.payload(n bigint) RETURNS json LANGUAGE sql IMMUTABLE AS $$
+	SELECT json_build_object('order_id', n, 'customer', 'Customer name ' || n % 1000, 'total', 123.45, 'currency', 'EUR',
+		'items', json_build_array(json_build_object('sku', 'SKU-1234', 'qty', 2), json_build_object('sku', 'SKU-9876', 'qty', 1)),
+		'note', 'some text that pads the payload a bit') $$;
+CREATE PROCEDURE bench.load(kind text, total bigint, per bigint, unrelated int) LANGUAGE plpgsql AS $$
+DECLARE
+	statement text := format('INSERT INTO bench.event_%s (aggregatetype, aggregateid, type, payload%s)
+		SELECT ''order'', n %% 10000, ''OrderPlaced'', bench.payload(n)::text::%s%s
+		FROM generate_series($1 * $2 + 1, $1 * $2 + $2) n', kind,
+		CASE kind WHEN 'wide' THEN ', far_topic, far_key' END,
+		CASE kind WHEN 'wide' THEN 'jsonb' ELSE kind END,
+		CASE kind WHEN 'wide' THEN ', ''bench.far.'' || n % 1000, (n % 100000)::text' END);
 BEGIN
 	FOR i IN 0 .. total / per - 1 LOOP
-		EXECUTE format('INSERT INTO %s (aggregatetype, aggregateid, type, payload)
-			SELECT ''order'', ($1 * $2 + j) %% 10000, ''OrderPlaced'', json_build_object(
-				''order_id'', $1 * $2 + j, ''customer'', ''Customer name '' || j, ''total'', 123.45, ''currency'', ''EUR'',
-				''items'', json_build_array(json_build_object(''sku'', ''SKU-1234'', ''qty'', 2),
-					json_build_object(''sku'', ''SKU-9876'', ''qty'', 1)),
-				''note'', ''some text that pads the payload a bit'')::text::%s
-			FROM generate_series(1, $2) j', target, payload_type) USING i, per;
+		EXECUTE statement USING i::bigint, per;
 		COMMIT;
+		IF unrelated > 0 THEN
+			INSERT INTO bench.unrelated SELECT repeat('x', 1000) FROM generate_series(1, unrelated);
+			COMMIT;
+		END IF;
 	END LOOP;
 END $$;
 END
 	return bless { node => $node, loads => {} }, $class;
 }
 
-# get(NAME, ROWS): single_json, single_jsonb, bulk_json or bulk_jsonb; written at first use.
+# get(NAME, ROWS): written at first use.
 sub get
 {
 	my ($self, $name, $rows) = @_;
@@ -49,14 +70,33 @@ sub get
 	return $known if $known;
 	my $node = $self->{node};
 	my $slot = "base_${name}_$rows";
-	my $per = $shape eq 'single' ? 1 : 1000;
+	my $per = { single => 1, mixed => 1, bulk => $rows < 1000 ? $rows : 1000, whole => $rows }->{$shape};
+	my $unrelated = $shape eq 'mixed' ? 60 : 0;
 	$node->create_slot($slot);
-	$node->safe_psql('postgres', "SET synchronous_commit = off; CALL bench.load('bench.event_$type', '$type', $rows, $per)");
+	my $begin = $node->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
+	$node->safe_psql('postgres', "SET synchronous_commit = off; CALL bench.load('$type', $rows, $per, $unrelated)");
 	# a commit that is flushed, and a position behind everything
 	$node->safe_psql('postgres', 'CREATE TABLE bench.flush(); DROP TABLE bench.flush; CHECKPOINT');
 	my $end = $node->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
-	return $self->{loads}{"$name/$rows"} =
-	  { name => $name, slot => $slot, table => "bench.event_$type", rows => int($rows / $per) * $per, end => $end };
+	return $self->{loads}{"$name/$rows"} = {
+		name => $name,
+		slot => $slot,
+		table => "bench.event_$type",
+		rows => int($rows / $per) * $per,
+		end => $end,
+		octets => $node->safe_psql('postgres', "SELECT pg_wal_lsn_diff('$end', '$begin')")
+	};
+}
+
+# forget(LOAD): gives its WAL back.
+sub forget
+{
+	my ($self, $load) = @_;
+	$self->drop($load->{slot});
+	my $loads = $self->{loads};
+	delete @$loads{ grep { $loads->{$_} == $load } keys %$loads };
+	$self->{node}->safe_psql('postgres', "TRUNCATE $load->{table}; TRUNCATE bench.unrelated; CHECKPOINT");
+	return;
 }
 
 # copy(LOAD, PLUGIN): the name of a slot of its own
@@ -75,6 +115,17 @@ sub drop
 	my $node = $self->{node};
 	$node->wait_until("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '$slot'", 20);
 	$node->safe_psql('postgres', "SELECT pg_drop_replication_slot('$slot')");
+	return;
+}
+
+# drop_others(): slots that a section has left, but for those of loads.
+sub drop_others
+{
+	my ($self) = @_;
+	my $known = join ', ', map { "'$_->{slot}'" } values %{ $self->{loads} };
+	my $which = $known eq '' ? '' : "WHERE slot_name NOT IN ($known)";
+	my @left = split /\n/, $self->{node}->safe_psql('postgres', "SELECT slot_name FROM pg_replication_slots $which");
+	$self->drop($_) foreach @left;
 	return;
 }
 

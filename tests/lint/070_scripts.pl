@@ -23,7 +23,7 @@ sub is_a
 my $config = $ENV{PG_CONFIG} || qx{tests/env/deps.sh --pg-config};
 chomp $config;
 chomp(my $lib = qx{$config --pkglibdir});
-my @include = ('-Itests/lib', "-I$lib/pgxs/src/test/perl");
+my @include = ('-Itests/lib', '-Itests/bench', "-I$lib/pgxs/src/test/perl");
 local $ENV{PGOB_PGBIN} = '/nonexistent';
 local $ENV{PGOB_PG_PERL} = "$lib/pgxs/src/test/perl";
 

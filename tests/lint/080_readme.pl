@@ -1,7 +1,8 @@
-# 080_readme.pl - the top-level README says what the code says: keys, codes, files.
+# 080_readme.pl - the READMEs say what code and results say: keys, codes, files, figures.
 #
-# What is between its markers "begin: outbox-streamer ..." and "end" is that command's
-# output; "perl -Itests/lib tests/lint/080_readme.pl --write" brings it up to date.
+# What is between markers "begin: PROGRAM ..." and "end" is that command's output: of
+# outbox-streamer, or of tests/bench/report, which reads the recorded results;
+# "perl -Itests/lib tests/lint/080_readme.pl --write" brings it up to date.
 #
 # Copyright (c) 2026, pg_outbox contributors
 # SPDX-License-Identifier: PostgreSQL
@@ -16,28 +17,37 @@ my $readme = slurp('README.md');
 
 # ---- generated blocks
 
+my %program = ('outbox-streamer' => 'build/bin/outbox-streamer', 'tests/bench/report' => 'tests/bench/report');
+
 sub output_of
 {
-	my (@args) = @_;
-	open my $fh, '-|', 'build/bin/outbox-streamer', @args or die "build/bin/outbox-streamer: $!";
+	my ($name, @args) = @_;
+	my $program = $program{$name} // die "begin: $name is not known\n";
+	open my $fh, '-|', $program, @args or die "$program: $!";
 	local $/;
 	my $out = <$fh>;
-	close $fh or die "outbox-streamer @args: exit status $?";
+	close $fh or die "$program @args: exit status $?";
 	return $out;
 }
 
-my $fresh = $readme =~ s{(<!-- begin: outbox-streamer (.*?) \(.*?\) -->\n).*?(<!-- end -->)}{
-	$1 . output_of(split ' ', $2) . $3}gesr;
-if (($ARGV[0] // '') eq '--write')
+my $write = ($ARGV[0] // '') eq '--write';
+foreach my $file (qw(README.md tests/bench/README.md))
 {
-	open my $fh, '>:raw', 'README.md' or die "README.md: $!";
+	my $text = slurp($file);
+	my $fresh = $text =~ s{(<!-- begin: (.*?) \(.*?\) -->\n).*?(<!-- end -->)}{
+		$1 . output_of(split ' ', $2) . $3}gesr;
+	if (!$write)
+	{
+		ok($fresh eq $text, "what is generated in $file is up to date")
+		  or diag('perl -Itests/lib tests/lint/080_readme.pl --write');
+		next;
+	}
+	open my $fh, '>:raw', $file or die "$file: $!";
 	print $fh $fresh;
-	close $fh or die "README.md: $!";
-	exit 0;
+	close $fh or die "$file: $!";
 }
+exit 0 if $write;
 ok($readme =~ /<!-- begin: outbox-streamer config reference /, 'README.md has the reference of the configuration');
-ok($fresh eq $readme, 'what is generated in README.md is up to date')
-  or diag('perl -Itests/lib tests/lint/080_readme.pl --write');
 
 # ---- every code stands in the table of errors, and no other
 

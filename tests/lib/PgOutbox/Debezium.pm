@@ -8,6 +8,8 @@ package PgOutbox::Debezium;
 #   my $debezium = PgOutbox::Debezium->new(node => $node, kafka => $kafka, slot => 'debezium');
 #   $debezium->start;                        # returns when it streams
 #   ...
+#   $debezium->replace(slot => 'other', connector => { 'topic.prefix' => 'other' });
+#   $debezium->remove;                       # the worker stays, without a connector
 #   $debezium->stop;
 #
 # One process, ConnectStandalone, set up as Debezium's manual says for the Outbox Event
@@ -19,6 +21,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use File::Path qw(make_path);
+use HTTP::Tiny ();
+use JSON::PP ();
 use PgOutbox::Env;
 use PgOutbox::Kafka;
 use PgOutbox::Proc;
@@ -35,7 +39,7 @@ sub new
 	my ($class, %arg) = @_;
 	my $name = PgOutbox::Kafka::unique_name('debezium');
 	my $dir = PgOutbox::Env::testdir() . "/$name";
-	my $slot = $arg{slot} // 'debezium';
+	my $url = 'http://127.0.0.1:' . PgOutbox::Kafka::free_port();
 	make_path($dir);
 	my %worker = (
 		'bootstrap.servers' => $arg{kafka}->bootstrap,
@@ -45,14 +49,26 @@ sub new
 		'offset.storage.file.filename' => "$dir/offsets",
 		'offset.flush.interval.ms' => 1000,
 		'plugin.discovery' => 'only_scan',
-		'listeners' => 'http://127.0.0.1:' . PgOutbox::Kafka::free_port(),
+		'listeners' => $url,
 		%{ $arg{worker} // {} });
-	my %connector = (
+	my $self = bless { node => $arg{node}, dir => $dir, name => $name, url => $url, heap => $arg{heap} // '1g' }, $class;
+	my %connector = $self->_connector(%arg);
+	PgOutbox::Kafka::_write_properties("$dir/worker.properties", %worker);
+	PgOutbox::Kafka::_write_properties("$dir/connector.properties", %connector);
+	return $self;
+}
+
+# What a connector needs; remembers its slot.
+sub _connector
+{
+	my ($self, %arg) = @_;
+	my $slot = $self->{slot} = $arg{slot} // 'debezium';
+	return (
 		'name' => 'outbox',
 		'connector.class' => 'io.debezium.connector.postgresql.PostgresConnector',
 		'tasks.max' => 1,
 		'database.hostname' => '127.0.0.1',
-		'database.port' => $arg{node}->port,
+		'database.port' => $self->{node}->port,
 		'database.user' => scalar(getpwuid $<),
 		'database.password' => 'unused',
 		'database.dbname' => $arg{database} // 'postgres',
@@ -69,12 +85,9 @@ sub new
 		'transforms.outbox.table.fields.additional.placement' => 'type:header:eventType',
 		'transforms.outbox.route.tombstone.on.empty.payload' => 'true',
 		%{ $arg{connector} // {} });
-	PgOutbox::Kafka::_write_properties("$dir/worker.properties", %worker);
-	PgOutbox::Kafka::_write_properties("$dir/connector.properties", %connector);
-	return bless { node => $arg{node}, dir => $dir, name => $name, slot => $slot, heap => $arg{heap} // '1g' }, $class;
 }
 
-# start(): until its slot is in use.
+# start(): until it streams.
 sub start
 {
 	my ($self) = @_;
@@ -89,15 +102,59 @@ sub start
 			@java, 'org.apache.kafka.connect.cli.ConnectStandalone',
 			"$self->{dir}/worker.properties", "$self->{dir}/connector.properties"
 		]);
-	wait_for(
+	return $self->_wait_streaming(0);
+}
+
+# until its slot is in use; what the log has from an offset on says if it never will be
+sub _wait_streaming
+{
+	my ($self, $from) = @_;
+	my $streams = wait_for(
 		sub {
-			return -1 if !$self->{proc}->alive;
+			return -1 if !$self->{proc}->alive || $self->{proc}->log_text($from) =~ /Task is being killed/;
 			return $self->{node}->slot_lsn($self->{slot}, 'active') eq 't';
 		},
 		120,
-		step => 0.2) // -1 > 0
-	  or die "Debezium does not stream; its log ends:\n" . substr($self->{proc}->log_text, -3000);
+		step => 0.1);
+	die "Debezium does not stream; its log ends:\n" . substr($self->{proc}->log_text, -3000)
+	  if ($streams // -1) < 0;
 	return $self;
+}
+
+# ---- while the worker runs, through its REST interface
+
+sub _ask
+{
+	my ($self, $method, $path, $content) = @_;
+	my $answer = HTTP::Tiny->new(timeout => 60)->request($method, "$self->{url}$path",
+		$content
+		? { content => JSON::PP::encode_json($content), headers => { 'Content-Type' => 'application/json' } }
+		: {});
+	die "Debezium: $method $path: $answer->{status} $answer->{content}\n" if !$answer->{success};
+	return;
+}
+
+# remove(): ends the connector; its slot stays, and is free when this returns.
+sub remove
+{
+	my ($self) = @_;
+	my $slot = delete $self->{slot} // return;
+	$self->_ask('DELETE', '/connectors/outbox');
+	$self->{node}->wait_until("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '$slot'", 60)
+	  or die "Debezium does not let go of slot $slot\n";
+	return;
+}
+
+# replace(slot => , table => , connector => {}): another connector, until it streams.  One
+# that is to begin at its slot's position needs a topic.prefix that was not used before.
+sub replace
+{
+	my ($self, %arg) = @_;
+	$self->remove;
+	my %connector = map { "$_" } $self->_connector(%arg);
+	my $from = $self->{proc}->log_size;
+	$self->_ask('PUT', '/connectors/outbox/config', \%connector);
+	return $self->_wait_streaming($from);
 }
 
 sub proc { return $_[0]{proc}; }

@@ -51,10 +51,13 @@ sub loads { node(); return $loads; }
 
 sub broker
 {
-	$kafka //= PgOutbox::Kafka->new(heap => '1g');
-	$kafka->start if !$kafka->proc || !$kafka->proc->alive;
+	$kafka //= another_broker();
+	$kafka->start if !$kafka->proc->alive;
 	return $kafka;
 }
+
+# another_broker(): to be killed; nothing is in it that it would have to look through.
+sub another_broker { return PgOutbox::Kafka->new(heap => '1g', as_shipped => 1)->start; }
 
 # name(PREFIX), topic(PREFIX, PARTITIONS): not used before.
 sub name { my ($prefix) = @_; return $prefix . ++$names; }
@@ -65,12 +68,12 @@ sub topic
 	return broker()->create_topic(name($prefix), $partitions // 4);
 }
 
-# streamer(SLOT, CONFIG): with shipped defaults but for where things are.
+# streamer(SLOT, CONFIG, BROKER): with shipped defaults but for where things are.
 sub streamer
 {
-	my ($slot, $config) = @_;
+	my ($slot, $config, $broker) = @_;
 	my $streamer = PgOutbox::Streamer->new(
-		node => node(), kafka => broker(), slot => $slot, name => $slot,
+		node => node(), kafka => $broker // broker(), slot => $slot, name => $slot,
 		config => { postgres => { dsn => node()->socket_dsn }, %{ $config // {} } });
 	push @streamers, $streamer;
 	return $streamer;

@@ -48,6 +48,7 @@ sub _record
 	record("decode_${which}_vs_no_output", 'x', ratio($ours, $nothing, 'per_s'), "$what: rate against decoding without any output");
 	record("decode_${which}_walsender_cpu_us", 'us', each_of($ours, 'walsender_cpu', $us), "$what: the walsender's processor time per event");
 	record("decode_${which}_pgoutput_walsender_cpu_us", 'us', each_of($pgoutput, 'walsender_cpu', $us), "$what: the same with pgoutput");
+	record("decode_${which}_no_output_walsender_cpu_us", 'us', each_of($nothing, 'walsender_cpu', $us), "$what: the same without any output");
 	record("decode_${which}_walsender_cpu_vs_pgoutput", 'x', ratio($ours, $pgoutput, 'walsender_cpu'),
 		"$what: the walsender's processor time against pgoutput's (lower is better)");
 	return;

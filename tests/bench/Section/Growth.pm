@@ -60,7 +60,7 @@ sub _backlogs
 sub _topics_and_keys
 {
 	my $load = Rig::loads()->get('bulk_wide', scaled(300_000));
-	Rig::broker()->create_topic("bench.far.$_", 1) foreach 0 .. $far_topics - 1;
+	Rig::broker()->create_topic(join(',', map { "bench.far.$_" } 0 .. $far_topics - 1), 1);
 	my ($near, $topics, $keys) = in_turn(pairs(),
 		sub { Rig::drain($load) },
 		sub { Rig::drain($load, table => { topic => 'far_topic' }, into => sub { Rig::consumed_like('^bench\.far\.') }) },

@@ -22,10 +22,10 @@ sub run
 	heading('a steady load while the streamer is killed and the broker restarted');
 	my $seconds = scaled(90) < 30 ? 30 : scaled(90);
 	my $rate = 3000;
-	my ($node, $kafka) = (Rig::node(), Rig::broker());
+	my ($node, $kafka) = (Rig::node(), Rig::another_broker());
 	my $topic = PgOutbox::Tally::topic($kafka, Rig::name('kills'), 4);
 	$node->create_slot($slot);
-	my $streamer = Rig::streamer($slot);
+	my $streamer = Rig::streamer($slot, {}, $kafka);
 	my $tally = PgOutbox::Tally->new($kafka, $topic);
 	my $load = PgOutbox::Load->new($node, topic => $topic, events => $rate * $seconds, rate => $rate, rows => 100, rollbacks => 0.05);
 
@@ -50,6 +50,7 @@ sub run
 	record('kills_longest_gap_s', 's', [ _longest_gap($samples) ], 'the longest time without an arrival; the broker takes most of it to start');
 	$node->safe_psql('postgres', 'DROP SCHEMA load CASCADE; TRUNCATE outbox.event');
 	$tally->{consumer}->stop;
+	$kafka->stop;
 	Rig::loads()->drop($slot);
 	return;
 }

@@ -91,10 +91,9 @@ sub _connector
 sub start
 {
 	my ($self) = @_;
-	my @java = PgOutbox::Kafka::java($self->{heap});
-	# other jars than the broker's, and their compiler as it comes
+	my @java = PgOutbox::Kafka::as_shipped(PgOutbox::Kafka::java($self->{heap}));
+	# other jars than the broker's
 	splice @java, -2, 2, '-cp', _jars() . '/*';
-	@java = grep { !/TieredStopAtLevel|UseSerialGC/ } @java;
 	$self->{proc} = PgOutbox::Proc->start(
 		name => $self->{name},
 		log => "$self->{dir}/connect.log",

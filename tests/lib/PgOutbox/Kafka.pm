@@ -59,7 +59,9 @@ sub unique_name
 	return sprintf '%s-%d-%d', $prefix // 't', $$, ++$names;
 }
 
-# new(name => , properties => {}, heap => '512m'): not yet started.
+# new(name => , properties => {}, heap => '512m', as_shipped => 0): not yet started.  As
+# shipped its virtual machine compiles and collects as it does by default: slower to
+# start, and faster after a while.
 sub new
 {
 	my ($class, %arg) = @_;
@@ -69,6 +71,7 @@ sub new
 		name => $name,
 		dir => $arg{dir} // PgOutbox::Env::testdir() . "/$name",
 		heap => $arg{heap} // '512m',
+		as_shipped => $arg{as_shipped},
 		port => free_port(),
 		controller_port => free_port(),
 		properties => $arg{properties} // {}
@@ -154,6 +157,9 @@ END
 		'-cp', jars(), @args);
 }
 
+# as_shipped(COMMAND): without what makes it start fast here.
+sub as_shipped { return grep { !/TieredStopAtLevel|UseSerialGC/ } @_; }
+
 # A formatted data directory is the same for every broker here and costs a start
 # of Java: made once for a run, copied after that.
 sub _format
@@ -201,11 +207,12 @@ sub start
 	make_path($self->{dir});
 	_write_properties("$self->{dir}/server.properties", $self->_properties);
 	$self->_format if !-d $self->data_dir;
+	my @java = java($self->{heap}, 'kafka.Kafka', "$self->{dir}/server.properties");
 	$self->{proc} = PgOutbox::Proc->start(
 		name => $self->{name},
 		log => $self->log,
 		env => { KAFKA_OPTS => undef },
-		cmd => [ java($self->{heap}, 'kafka.Kafka', "$self->{dir}/server.properties") ]);
+		cmd => [ $self->{as_shipped} ? as_shipped(@java) : @java ]);
 	$self->wait_ready if $opt{wait} // 1;
 	return $self;
 }

@@ -122,16 +122,15 @@ sub consumed_like
 	return $sum;
 }
 
-# drain(LOAD, outbox => {}, table => {}, shards => N, into => CODE): a copy of its slot,
-# from exec of the streamer to its exit at the end of the load, when the broker has
-# acknowledged everything and the slot is confirmed.  With `into' events go elsewhere
-# than to a topic of four partitions, and CODE returns how many are there.
+# drain(LOAD, outbox => {}, table => {}, shards => N, arrived => CODE): a copy of its
+# slot, from exec of the streamer to its exit at the end of the load, when the broker has
+# acknowledged everything and the slot is confirmed.  Where events go elsewhere than to
+# a topic of four partitions, CODE says how many a consumer finds there anew.
 sub drain
 {
 	my ($load, %arg) = @_;
 	my $shards = $arg{shards} // 1;
 	my $topic = topic('drain');
-	my $before = $arg{into} ? $arg{into}->() : 0;
 	my @slots = map { loads()->copy($load, 'outbox_decoder') } 1 .. $shards;
 	my @running = map {
 		streamer($slots[$_], {
@@ -150,7 +149,7 @@ sub drain
 		die 'drain: exit status ' . ($streamer->wait_exit(1) // 'none') . "\n" . $streamer->log_text
 		  if !$ended || $streamer->wait_exit(1) != 0;
 	}
-	my $count = $arg{into} ? $arg{into}->() - $before : consumed($topic);
+	my $count = $arg{arrived} ? $arg{arrived}->() : consumed($topic);
 	die "drain: $count of $load->{rows} events arrived\n" if $count != $load->{rows};
 	loads()->drop($_) foreach @slots;
 	broker()->delete_topic($topic);

@@ -113,7 +113,7 @@ sub _drain
 			return $there >= $load->{rows};
 		},
 		300,
-		step => 0.05);
+		step => 0.2);
 	my $until = time;
 	die "Debezium: $there of $load->{rows} events\n" if !$all;
 	$cpu = $worker->proc->cpu_seconds - $cpu;

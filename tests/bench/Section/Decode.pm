@@ -28,7 +28,7 @@ sub run
 	{
 		foreach my $shape (qw(single bulk))
 		{
-			my $load = Rig::loads()->get("${shape}_$type", scaled($shape eq 'single' ? 300_000 : 1_000_000));
+			my $load = Rig::loads()->get("${shape}_$type", scaled($shape eq 'single' ? 300_000 : 500_000));
 			my ($ours, $pgoutput, $nothing, $wal2json) = in_turn(pairs(),
 				sub { _ours($load) }, sub { Rig::pgoutput($load) }, sub { _nothing($load) },
 				($have_wal2json ? sub { _wal2json($load) } : ()));

@@ -39,7 +39,7 @@ sub _tps
 	open my $fh, '>', $file or die "$file: $!";
 	print $fh "BEGIN;\n${statements}COMMIT;\n";
 	close $fh;
-	my @command = (PgOutbox::Env::pgbin() . '/pgbench', '-n', '-c', 4, '-T', seconds(8), '-f', $file,
+	my @command = (PgOutbox::Env::pgbin() . '/pgbench', '-n', '-c', 4, '-T', seconds(6), '-f', $file,
 		'-h', Rig::node()->host, '-p', Rig::node()->port, 'postgres');
 	open my $run, '-|', "@command 2>&1" or die "pgbench: $!";
 	my $out = do { local $/; <$run> };

@@ -38,6 +38,8 @@ sub run
 	$streamer->start;
 	$load->start;
 	my ($samples, $happened) = _watch($load, $tally, $seconds, @incidents);
+	# on a machine that is busy with other things it may still be starting
+	$kafka->wait_ready(120);
 	$load->wait(60) or die "the writers have not finished\n";
 	$node->wait_confirmed($slot, undef, 60) or die "not all is confirmed\n" . $streamer->log_text;
 	$tally->catch_up;

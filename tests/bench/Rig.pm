@@ -111,14 +111,16 @@ sub consumed
 	return $sum;
 }
 
-# the same for many topics: as many as a consumer gets to see of those there are now
+# the same for many topics, of which so many are expected
 sub consumed_like
 {
-	my ($regex) = @_;
-	my $consumer = PgOutbox::Consumer->start(broker(), $regex, { until_end => 1 });
+	my ($regex, $expected) = @_;
+	my $consumer = PgOutbox::Consumer->start(broker(), $regex);
 	my $sum = 0;
-	my $done = wait_for(sub { my $ended = !$consumer->{proc}->alive; $sum += $consumer->poll(sub { }); return $ended }, 300);
-	die "consumer of $regex\n" if !$done || $consumer->{proc}->exit_code != 0;
+	wait_for(sub { $sum += $consumer->poll(sub { }); return $sum >= $expected }, 300);
+	# nor may there be more
+	wait_for(sub { $sum += $consumer->poll(sub { }); return $sum > $expected }, 1);
+	$consumer->stop;
 	return $sum;
 }
 

@@ -3,7 +3,7 @@
  *
  *   ktool -b SERVERS ping
  *   ktool -b SERVERS list
- *   ktool -b SERVERS create TOPIC[,TOPIC ...] PARTITIONS [NAME=VALUE ...]
+ *   ktool -b SERVERS create TOPIC PARTITIONS [NAME=VALUE ...]
  *   ktool -b SERVERS delete TOPIC ...
  *   ktool -b SERVERS alter TOPIC NAME=VALUE ...
  *   ktool -b SERVERS ends TOPIC
@@ -171,51 +171,37 @@ wait_leaders(rd_kafka_t *rk, const char *topic, int partitions)
 	die("%s: no leaders", topic);
 }
 
-static rd_kafka_NewTopic_t *
-new_topic(const char *name, int partitions, int npairs, char *const *names, char *const *values)
-{
-	char		errstr[512];
-	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, 1, errstr, sizeof(errstr));
-
-	if (topic == NULL)
-		die("%s", errstr);
-	for (int i = 0; i < npairs; i++)
-		rd_kafka_NewTopic_set_config(topic, names[i], values[i]);
-	return topic;
-}
-
-/* All of them with one request: a broker takes as long for many as for one. */
 static void
-create_topics(rd_kafka_t *rk, int argc, char **argv)
+create_topic(rd_kafka_t *rk, int argc, char **argv)
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-	rd_kafka_NewTopic_t **topics;
+	rd_kafka_NewTopic_t *topic;
 	rd_kafka_event_t *event;
 	const rd_kafka_topic_result_t **results;
-	char	  **values = calloc((size_t) argc + 1, sizeof(*values));
-	size_t		ntopics = 0;
+	char		errstr[512];
 	size_t		n;
 	int			partitions;
 
 	if (argc < 2)
-		die("create TOPIC[,TOPIC ...] PARTITIONS [NAME=VALUE ...]");
+		die("create TOPIC PARTITIONS [NAME=VALUE ...]");
 	partitions = (int) strtol(argv[1], NULL, 10);
+	topic = rd_kafka_NewTopic_new(argv[0], partitions, 1, errstr, sizeof(errstr));
+	if (topic == NULL)
+		die("%s", errstr);
 	for (int i = 2; i < argc; i++)
-		values[i] = split(argv[i]);
-	topics = calloc(strlen(argv[0]) + 1, sizeof(*topics));
-	for (char *name = strtok(argv[0], ","); name != NULL; name = strtok(NULL, ","))
-		topics[ntopics++] = new_topic(name, partitions, argc - 2, argv + 2, values + 2);
-	rd_kafka_CreateTopics(rk, topics, ntopics, NULL, queue);
+	{
+		char	   *value = split(argv[i]);
+
+		rd_kafka_NewTopic_set_config(topic, argv[i], value);
+	}
+	rd_kafka_CreateTopics(rk, &topic, 1, NULL, queue);
 	event = admin_result(queue);
 	results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
 	check_topic_results(results, n);
-	for (size_t i = 0; i < n; i++)
-		wait_leaders(rk, rd_kafka_topic_result_name(results[i]), partitions);
 	rd_kafka_event_destroy(event);
-	rd_kafka_NewTopic_destroy_array(topics, ntopics);
+	rd_kafka_NewTopic_destroy(topic);
 	rd_kafka_queue_destroy(queue);
-	free(topics);
-	free(values);
+	wait_leaders(rk, argv[0], partitions);
 }
 
 static void
@@ -524,19 +510,6 @@ write_message(const rd_kafka_message_t *m)
 	putchar('\n');
 }
 
-/* A partition's end may be reported again; it counts once. */
-static void
-note_end(struct dump *d, const rd_kafka_message_t *m)
-{
-	rd_kafka_topic_partition_t *partition =
-		rd_kafka_topic_partition_list_find(d->assigned, rd_kafka_topic_name(m->rkt), m->partition);
-
-	if (partition == NULL || partition->offset == RD_KAFKA_OFFSET_END)
-		return;
-	partition->offset = RD_KAFKA_OFFSET_END;
-	d->nopen--;
-}
-
 static void
 dump(rd_kafka_t *rk, bool until_end, int argc, char **argv)
 {
@@ -574,7 +547,7 @@ dump(rd_kafka_t *rk, bool until_end, int argc, char **argv)
 		if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 			write_message(m);
 		else if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-			note_end(&d, m);
+			d.nopen--;
 		else
 			fprintf(stderr, "ktool: %s\n", rd_kafka_message_errstr(m));
 		rd_kafka_message_destroy(m);
@@ -664,7 +637,7 @@ main(int argc, char **argv)
 	else if (strcmp(command, "list") == 0)
 		list_topics(rk);
 	else if (strcmp(command, "create") == 0)
-		create_topics(rk, argc, argv);
+		create_topic(rk, argc, argv);
 	else if (strcmp(command, "delete") == 0)
 		delete_topics(rk, argc, argv);
 	else if (strcmp(command, "alter") == 0)

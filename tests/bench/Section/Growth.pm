@@ -61,9 +61,13 @@ sub _backlogs
 sub _topics_and_keys
 {
 	my $load = Rig::loads()->get('bulk_wide', scaled(300_000));
-	Rig::broker()->create_topic(join(',', map { "bench.far.$_" } 0 .. $far_topics - 1), 1);
+	Rig::broker()->create_topic("bench.far.$_", 1) foreach 0 .. $far_topics - 1;
 	my $there = 0;
-	my $arrived = sub { my $before = $there; $there = Rig::consumed_like('^bench\.far\.'); return $there - $before; };
+	my $arrived = sub {
+		my $now = Rig::consumed_like('^bench\.far\.', $there + $load->{rows});
+		(my $new, $there) = ($now - $there, $now);
+		return $new;
+	};
 	my ($near, $topics, $keys) = in_turn(pairs(),
 		sub { Rig::drain($load) },
 		sub { Rig::drain($load, table => { topic => 'far_topic' }, arrived => $arrived) },

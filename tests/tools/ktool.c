@@ -208,21 +208,20 @@ static void
 delete_topics(rd_kafka_t *rk, int argc, char **argv)
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	rd_kafka_DeleteTopic_t **topics = calloc((size_t) argc + 1, sizeof(*topics));
+	rd_kafka_event_t *event;
+	const rd_kafka_topic_result_t **results;
+	size_t		n;
 
 	for (int i = 0; i < argc; i++)
-	{
-		rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(argv[i]);
-		rd_kafka_event_t *event;
-		const rd_kafka_topic_result_t **results;
-		size_t		n;
-
-		rd_kafka_DeleteTopics(rk, &topic, 1, NULL, queue);
-		event = admin_result(queue);
-		results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &n);
-		check_topic_results(results, n);
-		rd_kafka_event_destroy(event);
-		rd_kafka_DeleteTopic_destroy(topic);
-	}
+		topics[i] = rd_kafka_DeleteTopic_new(argv[i]);
+	rd_kafka_DeleteTopics(rk, topics, (size_t) argc, NULL, queue);
+	event = admin_result(queue);
+	results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &n);
+	check_topic_results(results, n);
+	rd_kafka_event_destroy(event);
+	rd_kafka_DeleteTopic_destroy_array(topics, (size_t) argc);
+	free(topics);
 	rd_kafka_queue_destroy(queue);
 }
 
@@ -345,20 +344,14 @@ on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 	}
 }
 
-/* Words of a line, NULL after the last; keeps empty ones (an empty key is "").  */
-static char *
-word(char **rest)
-{
-	return strsep(rest, " ");
-}
-
+/* Words by strsep(), which keeps empty ones: an empty key is "". */
 static void
 produce_line(rd_kafka_t *rk, const char *topic, char *line)
 {
 	rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
-	char	   *partition = word(&line);
-	char	   *key = word(&line);
-	char	   *value = word(&line);
+	char	   *partition = strsep(&line, " ");
+	char	   *key = strsep(&line, " ");
+	char	   *value = strsep(&line, " ");
 	char	   *name;
 	size_t		key_size;
 	size_t		value_size;
@@ -370,9 +363,9 @@ produce_line(rd_kafka_t *rk, const char *topic, char *line)
 		die("produce: partition, key, value expected");
 	has_key = unhex(key, &key_size);
 	has_value = unhex(value, &value_size);
-	while ((name = word(&line)) != NULL)
+	while ((name = strsep(&line, " ")) != NULL)
 	{
-		char	   *text = word(&line);
+		char	   *text = strsep(&line, " ");
 		size_t		size;
 
 		if (text == NULL)
@@ -615,11 +608,7 @@ main(int argc, char **argv)
 		if (opt == 'b')
 			set(conf, "bootstrap.servers", optarg);
 		else if (opt == 'X')
-		{
-			char	   *value = split(optarg);
-
-			set(conf, optarg, value);
-		}
+			set(conf, optarg, split(optarg));
 		else
 			return 2;
 	}
@@ -646,12 +635,10 @@ main(int argc, char **argv)
 		print_ends(rk, argv[0]);
 	else if (strcmp(command, "produce") == 0 && argc == 1)
 		produce(rk, argv[0]);
+	else if (strcmp(command, "dump") == 0 && argc > 1 && strcmp(argv[0], "-e") == 0)
+		dump(rk, true, argc - 1, argv + 1);
 	else if (strcmp(command, "dump") == 0 && argc > 0)
-	{
-		bool		until_end = strcmp(argv[0], "-e") == 0;
-
-		dump(rk, until_end, argc - until_end, argv + until_end);
-	}
+		dump(rk, false, argc, argv);
 	else
 		die("unknown command: %s", command);
 	/* a consumer's orderly close would wait for its group; nothing is held */

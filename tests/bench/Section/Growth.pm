@@ -68,10 +68,10 @@ sub _topics_and_keys
 		(my $new, $there) = ($now - $there, $now);
 		return $new;
 	};
-	my ($near, $topics, $keys) = in_turn(pairs(),
+	my ($near, $keys, $topics) = in_turn(pairs(),
 		sub { Rig::drain($load) },
-		sub { Rig::drain($load, table => { topic => 'far_topic' }, arrived => $arrived) },
-		sub { Rig::drain($load, table => { key => 'far_key' }) });
+		sub { Rig::drain($load, table => { key => 'far_key' }) },
+		sub { Rig::drain($load, table => { topic => 'far_topic' }, arrived => $arrived) });
 	record('drain_1000_topics_vs_one', 'x', ratio($topics, $near, 'per_s'),
 		"bulk: events spread over $far_topics topics of one partition, against one topic of four");
 	record('drain_1000_topics_per_s', '1/s', each_of($topics, 'per_s'), "bulk: events per second to $far_topics topics");

@@ -51,25 +51,6 @@ static const struct role roles[] = {
 	{NULL, false, NULL}
 };
 
-/* ---- what is configured ---- */
-
-/* The value of a role's key: NULL = not set, "" = none. */
-static const char *
-mapped(const struct check *check, const struct outbox_table *table, const char *role)
-{
-	const char *value = NULL;
-
-	for (size_t i = 0; table->section != NULL && i < config_count(check->config); i++)
-	{
-		const struct config_value *v = config_at(check->config, i);
-
-		if (strcmp(v->section, "table") == 0 && strcmp(v->name, table->section) == 0 &&
-			strcmp(v->key, role) == 0)
-			value = v->value;
-	}
-	return value;
-}
-
 /* ---- columns ---- */
 
 static int
@@ -96,7 +77,7 @@ has_type(const char *types, const char *type)
 static bool
 check_column(struct check *check, const struct outbox_table *table, const struct role *role)
 {
-	const char *value = mapped(check, table, role->name);
+	const char *value = settings_mapped(check->config, table->section, role->name);
 	const char *column = value != NULL ? value : role->name;
 	int			row;
 

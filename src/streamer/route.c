@@ -25,6 +25,7 @@ struct piece
 
 struct router
 {
+	const char *replay;			/* NULL: not a replay */
 	char	   *pattern;		/* what the literals point into */
 	int			npieces;
 	struct piece pieces[PIECES_MAX];
@@ -145,17 +146,25 @@ route_free(struct router *router)
 	free(router);
 }
 
+void
+route_as_replay(struct router *router, const char *replay)
+{
+	router->replay = replay;
+}
+
 /* Which event it is, and why nobody can deliver it. */
 static enum err_class
 undeliverable(const struct message *message, const struct wire_event *event,
 			  struct err *err, const char *code, const char *what)
 {
 	struct slice id = event->member[OUTBOX_WIRE_ID];
+	int			len = (int) (id.len < 64 ? id.len : 64);
 
+	if (message->lsn == LSN_INVALID)
+		return err_set(err, ERR_DATA, code, "the row with id \"%.*s\" can't be delivered: %s",
+					   len, id.data ? id.data : "", what);
 	return err_set(err, ERR_DATA, code, "event %u of the transaction that ends at %X/%X (id \"%.*s\") can't be delivered: %s",
-				   event->n, LSN_ARGS(message->lsn),
-				   id.data ? (int) (id.len < 64 ? id.len : 64) : 0,
-				   id.data ? id.data : "", what);
+				   event->n, LSN_ARGS(message->lsn), len, id.data ? id.data : "", what);
 }
 
 static bool
@@ -221,20 +230,23 @@ static bool
 is_reserved(struct slice name)
 {
 	return slice_equal(name, slice_of(HEADER_ID)) || slice_equal(name, slice_of(HEADER_TYPE)) ||
-		slice_equal(name, slice_of(HEADER_POSITION)) || slice_equal(name, slice_of(HEADER_PART));
+		slice_equal(name, slice_of(HEADER_POSITION)) || slice_equal(name, slice_of(HEADER_PART)) ||
+		slice_equal(name, slice_of(HEADER_REPLAY));
 }
 
 /* Our own first, in a fixed order, then the row's. */
 static const char *
-set_headers(const struct wire_event *event, struct message *message)
+set_headers(const struct router *router, const struct wire_event *event, struct message *message)
 {
 	const char *reason = NULL;
 
 	message->nheaders = 0;
 	add_header(message, HEADER_ID, event->member[OUTBOX_WIRE_ID]);
 	add_header(message, HEADER_TYPE, event->member[OUTBOX_WIRE_TYPE]);
-	add_header(message, HEADER_POSITION,
-			   (struct slice) {message->position, POSITION_LEN});
+	if (router->replay)
+		add_header(message, HEADER_REPLAY, slice_of(router->replay));
+	else
+		add_header(message, HEADER_POSITION, (struct slice) {message->position, POSITION_LEN});
 	add_header(message, HEADER_TRACEPARENT, event->member[OUTBOX_WIRE_TRACEPARENT]);
 	if (event->member[OUTBOX_WIRE_HEADERS].data)
 	{
@@ -336,7 +348,7 @@ route_event(const struct router *router, const struct timeline *timeline,
 	if (!set_topic(router, event, message))
 		return undeliverable(message, event, err, "topic-invalid",
 							 "its topic is no legal name for Kafka");
-	reason = set_headers(event, message);
+	reason = set_headers(router, event, message);
 	if (reason)
 		return undeliverable(message, event, err, "headers-invalid", reason);
 	if (!set_timestamp(transaction, event, now_ms, message))

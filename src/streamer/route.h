@@ -30,6 +30,7 @@
 #define HEADER_POSITION		"outbox.position"
 #define HEADER_TRACEPARENT	"traceparent"
 #define HEADER_PART			"outbox.part"
+#define HEADER_REPLAY		"outbox.replay"
 
 /* "n/m", both up to 2^32 */
 #define PART_MAX_LEN		(10 + 1 + 10)
@@ -61,6 +62,13 @@ struct router;
  */
 extern struct router *route_new(const char *pattern, struct err *err);
 extern void route_free(struct router *router);
+
+/*
+ * What is routed from now on are rows that are sent again: a row doesn't know
+ * its commit, so the transaction's lsn is LSN_INVALID, messages have no
+ * position, and a header with this text (which the caller keeps).
+ */
+extern void route_as_replay(struct router *router, const char *replay);
 
 /*
  * Fills *message.  Its slices point into the event, the transaction's frame

@@ -16,6 +16,12 @@
  */
 extern bool settings_split_table(const char *text, char **schema, char **name);
 
+/* settings_table.c: what [table "section"] has for a role: NULL = not set,
+ * "" = none, a constant with its single quotes, or a column's name.  section
+ * may be NULL: nothing is set. */
+extern const char *settings_mapped(const struct config *config, const char *section,
+								   const char *role);
+
 /* settings_table.c: [table "..."] sections become the plugin's options. */
 extern enum err_class settings_load_tables(struct settings *settings,
 										   const struct config *config,

@@ -61,6 +61,22 @@ settings_split_table(const char *text, char **schema, char **name)
 	return false;
 }
 
+const char *
+settings_mapped(const struct config *config, const char *section, const char *role)
+{
+	const char *value = NULL;
+
+	for (size_t i = 0; section != NULL && i < config_count(config); i++)
+	{
+		const struct config_value *v = config_at(config, i);
+
+		if (strcmp(v->section, "table") == 0 && strcmp(v->name, section) == 0 &&
+			strcmp(v->key, role) == 0)
+			value = v->value;
+	}
+	return value;
+}
+
 /* In quotes, those inside doubled. */
 static void
 print_quoted(FILE *out, const char *text, char quote)

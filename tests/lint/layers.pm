@@ -14,6 +14,7 @@ my @parts = (
 	[ qr/^settings(?:_|$)/ => 'settings' ],
 	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress|transaction)$/ => 'sink' ],
 	[ qr/^session$|^stream(?:_|$)/ => 'stream' ],
+	[ qr/^replay(?:_|$)/ => 'replay' ],
 	[ qr/^kafka_(?:conf|error|task)$/ => 'kafka' ]);
 
 # Higher may know lower.  Files of one rank don't know each other, but for the
@@ -48,6 +49,7 @@ my %rank = (
 	sink => 4,
 
 	stream => 5,
+	replay => 5,
 	cmd => 6);
 
 # Sideways, each for a reason.

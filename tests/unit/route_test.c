@@ -306,6 +306,8 @@ test_headers(void)
 	is_str(route(s), "headers-invalid", "a header with a name of ours");
 	set_headers(s, "{\"outbox.part\": \"1/2\"}");
 	is_str(route(s), "headers-invalid", "another one");
+	set_headers(s, "{\"outbox.replay\": \"x\"}");
+	is_str(route(s), "headers-invalid", "and another");
 	set_headers(s, "{\"tenant\": \"acme\"}");
 	route(s);
 	route_mark_part(&s->message, 1, 12);
@@ -318,6 +320,27 @@ test_headers(void)
 	ok(strstr(s->err.message, "no JSON object") != NULL, "the reason: %s", s->err.message);
 	set(s, OUTBOX_WIRE_HEADERS, "");
 	is_str(route(s), "headers-invalid", "empty headers");
+}
+
+/* A row that is sent again has no position: nobody knows where it was committed. */
+static void
+test_replay(void)
+{
+	struct setup *s = setup();
+	struct err	err = {0};
+	struct router *router = route_new(s->pattern, &err);
+
+	route_as_replay(router, "2026-11-22T18:00:00Z");
+	s->transaction.lsn = LSN_INVALID;
+	is_int(route_event(router, &timeline, &s->transaction, &s->event, NOW_MS, &s->message, &err), ERR_NONE,
+		   "a row that is sent again");
+	is_str(headers_of(&s->message), "id=7;outbox.replay=2026-11-22T18:00:00Z;", "says so, and has no position");
+	set(s, OUTBOX_WIRE_TOPIC, "no topic");
+	is_int(route_event(router, &timeline, &s->transaction, &s->event, NOW_MS, &s->message, &err), ERR_DATA,
+		   "one that can't be");
+	is_str(err.message, "the row with id \"7\" can't be delivered: its topic is no legal name for Kafka",
+		   "is named by its id");
+	route_free(router);
 }
 
 static void
@@ -500,6 +523,7 @@ main(void)
 	test_key();
 	test_payload();
 	test_headers();
+	test_replay();
 	test_most_headers();
 	test_position();
 	test_position_order(&random);

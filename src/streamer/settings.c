@@ -7,8 +7,6 @@
 #include "settings.h"
 #include "settings_parts.h"
 
-#include "../common/http_address.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +14,7 @@
 #include "../../decoder_plugin/wire.h"
 #include "../common/cli.h"
 #include "../common/pg.h"
+#include "../common/probes.h"
 
 #define KB	INT64_C(1024)
 #define MB	(1024 * KB)
@@ -99,9 +98,7 @@ static const struct config_key keys[] = {
 		"Any property of librdkafka, by its own name. Refused are those that delivery rests on: enable.idempotence, acks, "
 	"transactional.id, enable.gapless.guarantee, message.timeout.ms, message.send.max.retries."},
 
-	{"http", "listen", CONFIG_STRING, NULL, NULL, 0, 0, 0,
-		"Where /livez, /readyz and /metrics are served: address:port, [IPv6]:port, or :port for all addresses of the machine, "
-	"as Kubernetes needs it. Not set: nowhere. There is neither login nor TLS."},
+	PROBES_KEYS,
 
 	CLI_LOG_KEYS,
 	{0}
@@ -156,20 +153,6 @@ check_delivery(const struct config *config, const struct settings *settings, str
 	return err_hint(err, "standard output knows no transactions");
 }
 
-static enum err_class
-check_listen(const struct config *config, struct settings *settings, struct err *err)
-{
-	struct http_address ignored;
-
-	if (settings->http_listen && settings->http_listen[0] == '\0')
-		settings->http_listen = NULL;
-	if (!settings->http_listen || http_address_parse(settings->http_listen, &ignored))
-		return ERR_NONE;
-	(void) err_set(err, ERR_CONFIG, "config-value", "%s: http.listen is not an address with a port: \"%s\"",
-				   config_where(config, "http", "listen"), settings->http_listen);
-	return err_hint(err, "127.0.0.1:9464, [::1]:9464, or :9464 for all addresses; names are not looked up");
-}
-
 /* ---- filling the struct ---- */
 
 static void
@@ -195,7 +178,6 @@ load_plain(struct settings *s, const struct config *c)
 	s->large_transactions = (enum large_transactions) config_int(c, "outbox", "large_transactions");
 	s->generation = config_int(c, "outbox", "generation");
 	s->drain_timeout = (int) config_int(c, "outbox", "drain_timeout");
-	s->http_listen = config_string(c, "http", "listen");
 	s->sink = (enum sink_type) config_int(c, "sink", "type");
 	s->log_level = (enum log_level) config_int(c, "log", "level");
 	s->log_format = (enum log_format) config_int(c, "log", "format");
@@ -232,7 +214,7 @@ settings_load(struct settings *settings, const struct config *config, struct err
 	if (class == ERR_NONE)
 		class = check_delivery(config, settings, err);
 	if (class == ERR_NONE)
-		class = check_listen(config, settings, err);
+		class = probes_listen(config, &settings->http_listen, err);
 	if (class == ERR_NONE)
 		class = settings_load_tables(settings, config, err);
 	if (class != ERR_NONE)

@@ -7,11 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/http.h"
-#include "../common/log.h"
 #include "stream_parts.h"
-
-#define LINE_MAX	256
 
 static enum health_state
 state_of(const struct stream *s)
@@ -56,52 +52,30 @@ stream_health(struct stream *s, struct health *health, struct sink_report *repor
 
 /* ---------- requests ---------- */
 
-static void
-answer_line(struct http_answer *answer, bool good, const char *line)
+static bool
+is_live(void *arg, char *line, size_t size)
 {
-	answer->status = good ? 200 : 503;
-	answer->body = malloc(LINE_MAX + 1);
-	if (answer->body)
-		answer->len = (size_t) snprintf(answer->body, LINE_MAX + 1, "%s\n", line);
-}
-
-static void
-answer_metrics(struct stream *s, struct http_answer *answer)
-{
-	struct metrics_text text = {0};
-
-	stream_format_metrics(s, &text);
-	if (text.failed)
-	{
-		free(text.data);
-		answer->status = 503;
-		return;
-	}
-	*answer = (struct http_answer) {.status = 200, .type = METRICS_CONTENT_TYPE, .body = text.data, .len = text.len};
-}
-
-static void
-answer_request(void *arg, const struct http_request *request, struct http_answer *answer)
-{
-	struct stream *s = arg;
 	struct sink_report ignored;
 	struct health health;
-	char		line[LINE_MAX];
 
-	if (strcmp(request->path, "/metrics") == 0)
-		answer_metrics(s, answer);
-	else if (strcmp(request->path, "/livez") == 0)
-	{
-		stream_health(s, &health, &ignored);
-		answer_line(answer, health_is_live(&health, line, sizeof(line)), line);
-	}
-	else if (strcmp(request->path, "/readyz") == 0)
-	{
-		const char *standby = http_argument(request, "standby");
+	stream_health(arg, &health, &ignored);
+	return health_is_live(&health, line, size);
+}
 
-		stream_health(s, &health, &ignored);
-		answer_line(answer, health_is_ready(&health, standby && strcmp(standby, "ok") == 0, line, sizeof(line)), line);
-	}
+static bool
+is_ready(void *arg, bool standby_ok, char *line, size_t size)
+{
+	struct sink_report ignored;
+	struct health health;
+
+	stream_health(arg, &health, &ignored);
+	return health_is_ready(&health, standby_ok, line, size);
+}
+
+static void
+format_metrics(void *arg, struct metrics_text *text)
+{
+	stream_format_metrics(arg, text);
 }
 
 bool
@@ -115,9 +89,8 @@ stream_listen(struct stream *s, struct err *err)
 		err_set(err, ERR_FATAL, "out-of-memory", "out of memory");
 		return false;
 	}
-	s->http = http_open(s->settings.http_listen, answer_request, s, err);
-	if (s->http)
-		log_info("/livez, /readyz and /metrics are served at %s", s->settings.http_listen);
+	s->probes = (struct probes) {.live = is_live, .ready = is_ready, .metrics = format_metrics, .arg = s};
+	s->http = probes_open(s->settings.http_listen, &s->probes, err);
 	return s->http != NULL;
 }
 

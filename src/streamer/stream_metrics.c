@@ -203,5 +203,4 @@ stream_format_metrics(struct stream *s, struct metrics_text *text)
 	put_errors(text, &stream_metrics[POSTGRES_ERRORS], s->figures.postgres_errors);
 	metrics_one(text, &stream_metrics[POSTGRES_STARTS], (int64_t) s->figures.starts);
 	put_kafka(s, &sink, text);
-	metrics_process(text);
 }

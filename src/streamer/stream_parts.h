@@ -13,6 +13,7 @@
 #ifndef OUTBOX_STREAM_PARTS_H
 #define OUTBOX_STREAM_PARTS_H
 
+#include "../common/probes.h"
 #include "../common/signals.h"
 #include "decode.h"
 #include "health.h"
@@ -68,6 +69,7 @@ struct stream
 	struct signals signals;
 	struct err	result;
 
+	struct probes probes;
 	struct http *http;			/* NULL = nobody asks */
 	struct stream_figures figures;
 };

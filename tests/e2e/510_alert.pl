@@ -29,7 +29,7 @@ my $rules = PgOutbox::Env::testdir() . '/rules.yml';
 	open my $in, '<', $shipped or die "$shipped: $!";
 	local $/ = undef;
 	my $text = <$in>;
-	$text =~ s/^(\s+for: )\d+m$/${1}2s/mg;
+	$text =~ s/^(\s+for: )\d+m$/${1}4s/mg;
 	$text =~ s/(last_confirmation_timestamp_seconds > )300/${1}15/ or die;
 	$text =~ s/(lag_seconds > )60/${1}3/ or die;
 	$text =~ s/\[\d+m\]/[10s]/g;
@@ -81,9 +81,9 @@ ok(wait_for(
 		},
 		30),
 	'Prometheus sees both');
-my $calm = time + 6;
+my $calm = time + 10;
 my %seen;
-wait_for(sub { $seen{$_} = 1 foreach $prometheus->firing; time > $calm }, 20, step => 0.5);
+wait_for(sub { $seen{$_} = 1 foreach $prometheus->firing; time > $calm }, 30, step => 0.5);
 is(join(' ', sort keys %seen), '', 'one streams, one stands by: no alert');
 
 # --- the broker goes away under way

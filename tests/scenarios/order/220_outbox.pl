@@ -46,6 +46,10 @@ $streamer->start;
 	$kafka->start;
 	delivered();
 	is($shop->phantom_unannounced, '0 0', 'and are sent when it is back');
+	my $sent = $kafka->messages_in($shop->{topic});
+	my ($code, $out, $err) = $streamer->run('replay', '--query', "SELECT id FROM outbox.event WHERE topic = '$shop->{topic}'");
+	is($code, 0, 'a consumer has lost all that: it is sent again, from the rows') or diag($err);
+	is($kafka->messages_in($shop->{topic}), $sent + 80, 'once more');
 }
 
 # --- everything dies in turn

@@ -51,13 +51,13 @@ sub loads { node(); return $loads; }
 
 sub broker
 {
-	$kafka //= another_broker();
-	$kafka->start if !$kafka->proc->alive;
+	$kafka //= PgOutbox::Kafka->new(heap => '1g', as_shipped => 1);
+	$kafka->start if !$kafka->proc || !$kafka->proc->alive;
 	return $kafka;
 }
 
-# another_broker(): to be killed; nothing is in it that it would have to look through.
-sub another_broker { return PgOutbox::Kafka->new(heap => '1g', as_shipped => 1)->start; }
+# another_broker(): to be killed; it starts soon, and has nothing that it would have to look through.
+sub another_broker { return PgOutbox::Kafka->new(heap => '1g')->start; }
 
 # name(PREFIX), topic(PREFIX, PARTITIONS): not used before.
 sub name { my ($prefix) = @_; return $prefix . ++$names; }

@@ -8,7 +8,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Bench qw(heading keep record scaled);
+use PgOutbox::Env;
 use PgOutbox::Load;
+use PgOutbox::Proc;
 use PgOutbox::Tally;
 use PgOutbox::Wait qw(wait_for);
 use Rig;
@@ -37,7 +39,9 @@ sub run
 		[ 0.75, 'streamer killed', $kill ]);
 	$streamer->start;
 	$load->start;
-	my ($samples, $happened) = _watch($load, $tally, $seconds, @incidents);
+	my $counter = _counter($kafka, $topic);
+	my ($samples, $happened) = _watch($load, $counter, $seconds, @incidents);
+	$counter->stop;
 	# on a machine that is busy with other things it may still be starting
 	$kafka->wait_ready(120);
 	$load->wait(60) or die "the writers have not finished\n";
@@ -57,10 +61,25 @@ sub run
 	return;
 }
 
+# A consumer that writes one octet for each message: a look at it costs nothing, whatever
+# is going on.
+sub _counter
+{
+	my ($kafka, $topic) = @_;
+	return PgOutbox::Proc->start(
+		name => 'counter',
+		stdout => _counted(),
+		cmd => [ 'kcat', '-C', '-q', '-E', '-u', '-b', $kafka->bootstrap, '-t', $topic, '-f', '.',
+			'-X', 'isolation.level=read_committed', '-X', 'reconnect.backoff.max.ms=500' ]);
+}
+
+sub _counted { return PgOutbox::Env::testdir() . '/counted'; }
+sub _arrived { return -s _counted() // 0; }
+
 # Looks once a second, and lets happen what is due.
 sub _watch
 {
-	my ($load, $tally, $seconds, @incidents) = @_;
+	my ($load, $counter, $seconds, @incidents) = @_;
 	my (@samples, @happened);
 	my $began = time;
 	my $due = 1;
@@ -68,7 +87,7 @@ sub _watch
 		sub {
 			my $at = time - $began;
 			my $writing = $load->poll;
-			$tally->poll;
+			die 'counter: ' . $counter->log_text if !$counter->alive;
 			if (@incidents && $at >= $incidents[0][0] * $seconds)
 			{
 				my (undef, $what, $code) = @{ shift @incidents };
@@ -77,14 +96,15 @@ sub _watch
 			}
 			if ($at >= $due)
 			{
-				push @samples, { at => _tenths($at), committed => 0 + $load->committed, arrived => $tally->arrived };
+				my $committed = $load->committed;
+				push @samples, { at => _tenths(time - $began), committed => 0 + $committed, arrived => _arrived() };
 				$due = int($at) + 1;
 			}
-			return !$writing && !@incidents && $tally->arrived >= $load->{events};
+			return !$writing && !@incidents && _arrived() >= $load->{events};
 		},
 		$seconds + 120,
 		step => 0.05);
-	die "after $seconds s and 120 more only " . $tally->arrived . " events are there\n" if !$over;
+	die "after $seconds s and 120 more only " . _arrived() . " events are there\n" if !$over;
 	return (\@samples, \@happened);
 }
 

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 /* longest line: an error's message and hint, each octet escaped as \u00xx */
 #define LINE_SIZE	16384
 
@@ -114,43 +116,17 @@ add(struct line *line, const char *fmt,...)
 		line->len += (size_t) n < room ? (size_t) n : room - 1;
 }
 
-/* Octets of the valid UTF-8 sequence at text, 0 if there is none. */
-static size_t
-utf8_sequence(const unsigned char *text)
-{
-	size_t		len;
-
-	if (text[0] < 0x80)
-		return 1;
-	if (text[0] >= 0xc2 && text[0] <= 0xdf)
-		len = 2;
-	else if ((text[0] & 0xf0) == 0xe0)
-		len = 3;
-	else if (text[0] >= 0xf0 && text[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	for (size_t i = 1; i < len; i++)
-	{
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-		(text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* Adds a member of the JSON object; what is no UTF-8 becomes U+FFFD. */
 static void
 add_member(struct line *line, const char *name, const char *value)
 {
 	const unsigned char *p = (const unsigned char *) value;
+	size_t		left = strlen(value);
 
 	add(line, ",\"%s\":\"", name);
-	while (*p != '\0' && line->len < sizeof(line->text) - 16)
+	while (left > 0 && line->len < sizeof(line->text) - 16)
 	{
-		size_t		n = utf8_sequence(p);
+		size_t		n = utf8_sequence(p, left);
 
 		if (n == 0)
 		{
@@ -164,6 +140,7 @@ add_member(struct line *line, const char *name, const char *value)
 		else
 			add(line, "%.*s", (int) n, (const char *) p);
 		p += n;
+		left -= n;
 	}
 	add(line, "\"");
 }

@@ -31,7 +31,7 @@ static inline bool
 slice_equal(struct slice a, struct slice b)
 {
 	return a.len == b.len && (a.data != NULL) == (b.data != NULL) &&
-		(a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+		(a.len == 0 || a.data == NULL || memcmp(a.data, b.data, a.len) == 0);
 }
 
 #endif							/* OUTBOX_SLICE_H */

@@ -1,7 +1,7 @@
 # 080_readme.pl - the READMEs say what code and results say: keys, codes, files, figures.
 #
 # What is between markers "begin: PROGRAM ..." and "end" is that command's output: of
-# outbox-streamer, or of tests/bench/report, which reads the recorded results;
+# outbox-streamer, inbox-consumer, or of tests/bench/report, which reads the recorded results;
 # "perl -Itests/lib tests/lint/080_readme.pl --write" brings it up to date.
 #
 # Copyright (c) 2026, pg_outbox contributors
@@ -17,7 +17,8 @@ my $readme = slurp('README.md');
 
 # ---- generated blocks
 
-my %program = ('outbox-streamer' => 'build/bin/outbox-streamer', 'tests/bench/report' => 'tests/bench/report');
+my %program = ('outbox-streamer' => 'build/bin/outbox-streamer', 'inbox-consumer' => 'build/bin/inbox-consumer',
+	'tests/bench/report' => 'tests/bench/report');
 
 sub output_of
 {
@@ -31,7 +32,7 @@ sub output_of
 }
 
 my $write = ($ARGV[0] // '') eq '--write';
-foreach my $file (qw(README.md tests/bench/README.md))
+foreach my $file (qw(README.md src/inbox/README.md tests/bench/README.md))
 {
 	my $text = slurp($file);
 	my $fresh = $text =~ s{(<!-- begin: (.*?) \(.*?\) -->\n).*?(<!-- end -->)}{
@@ -48,6 +49,7 @@ foreach my $file (qw(README.md tests/bench/README.md))
 }
 exit 0 if $write;
 ok($readme =~ /<!-- begin: outbox-streamer config reference /, 'README.md has the reference of the configuration');
+ok(slurp('src/inbox/README.md') =~ /<!-- begin: inbox-consumer config reference /, 'src/inbox/README.md has that of its own');
 
 # ---- every code stands in the table of errors, and no other
 
@@ -56,9 +58,9 @@ my %listed = map { $_ => 1 } $table =~ /`([a-z0-9]+(?:-[a-z0-9]+)*)`/g;
 delete @listed{qw(check)};
 
 # what else has the form of a code
-my %other = map { $_ => 1 } qw(at-least-once exactly-once no-store outbox-streamer read-write);
+my %other = map { $_ => 1 } qw(at-least-once dead-letter exactly-once inbox-consumer no-store outbox-streamer read-write);
 my %used;
-foreach my $file (grep { m{^src/(?:common|kafka|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
+foreach my $file (grep { m{^src/(?:common|inbox|kafka|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
 {
 	foreach my $line (grep { !/_argument\b/ } split /\n/, slurp($file))
 	{

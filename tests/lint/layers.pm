@@ -12,6 +12,8 @@ use warnings FATAL => 'all';
 my @parts = (
 	[ qr/^(?:cmd|main)(?:_|$)/ => 'cmd' ],
 	[ qr/^settings(?:_|$)/ => 'settings' ],
+	[ qr/^apply(?:_|$)/ => 'apply' ],
+	[ qr/^inbox(?:_|$)/ => 'inbox' ],
 	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress|transaction)$/ => 'sink' ],
 	[ qr/^session$|^stream(?:_|$)/ => 'stream' ],
 	[ qr/^replay(?:_|$)/ => 'replay' ],
@@ -28,6 +30,10 @@ my %rank = (
 	split => 1,
 	headers => 1,
 	murmur2 => 1,
+	assignment => 1,
+	message => 1,
+	segments => 1,
+	statement => 1,
 
 	# what leaves are made of: one connection's or one client's business each
 	kafka => 2,
@@ -35,6 +41,8 @@ my %rank = (
 	topics => 2,
 	identity => 2,
 	server_probe => 2,
+	batch => 2,
+	parameters => 2,
 
 	# pure: what is kept of a stream's progress, which a sink writes
 	progress => 3,
@@ -47,13 +55,19 @@ my %rank = (
 	route => 4,
 	isolation => 4,
 	sink => 4,
+	apply => 4,
+	consume => 4,
 
 	stream => 5,
 	replay => 5,
+	inbox => 5,
 	cmd => 6);
 
 # Sideways, each for a reason.
 my %edge = (
+	# the configured SQL is read when settings are, so that its faults have a line
+	'settings statement' => 1,
+
 	# a route is made from a decoded event, and a sink sends what has a route:
 	# the data of the picture in one direction
 	'route decode' => 1,

@@ -23,7 +23,7 @@ use Time::HiRes ();
 
 my $count = 0;
 
-# new(node, kafka, slot, config, name, program, database): without kafka no
+# new(node, kafka, slot, config, name, program, command, database): without kafka no
 # bootstrap servers are set; give config => { sink => { type => 'stdout' } }.
 # A value of undef in config leaves a default of ours out.
 sub new
@@ -41,6 +41,7 @@ sub new
 	my $self = bless {
 		name => $name,
 		program => PgOutbox::Env::program($arg{program} // 'outbox-streamer'),
+		command => $arg{command} // 'stream',
 		file => "$dir/$name.conf",
 		log => "$dir/log/$name.log",
 		out => "$dir/log/$name.out",
@@ -83,7 +84,7 @@ sub output_file { return $_[0]{out}; }
 sub proc { return $_[0]{proc}; }
 sub pid { return $_[0]{proc}->pid; }
 
-# start(ARGS): subcommand stream in the background.  stderr goes to the log,
+# start(ARGS): subcommand stream (or command) in the background.  stderr goes to the log,
 # stdout (events of sink.type = stdout) to output_file.
 sub start
 {
@@ -95,7 +96,7 @@ sub start
 		log => $self->{log},
 		stdout => $self->{out},
 		env => $self->{env},
-		cmd => [ $self->{program}, '-c', $self->{file}, 'stream', @args ]);
+		cmd => [ $self->{program}, '-c', $self->{file}, $self->{command}, @args ]);
 	return $self;
 }
 

@@ -1,0 +1,414 @@
+/*
+ * apply_batch.c - a batch's rounds: what is sent, and what follows from it.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "apply_parts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/backoff.h"
+#include "../common/clock.h"
+
+/* ---- the opening round ---- */
+
+/* Closes an array's text: its elements came one by one. */
+static const char *
+closed(struct apply *a, int i)
+{
+	text_print(&a->arrays[i], a->arrays[i].len == 0 ? "{}" : "}");
+	a->broken = a->broken || a->arrays[i].failed;
+	return a->arrays[i].data;
+}
+
+static void
+send_advance(struct apply *a)
+{
+	struct assignment *assignment = a->assignment;
+	const char *values[5] = {a->settings->consumer};
+
+	for (size_t i = 0; i < assignment->count; i++)
+		assignment->list[i].batch = OFFSET_NONE;
+	for (size_t i = 0; i < a->batch->n; i++)
+	{
+		const struct message *m = &a->batch->messages[i];
+
+		assignment_find(assignment, m->topic, m->partition)->batch = m->offset + 1;
+	}
+	for (int i = 0; i < 4; i++)
+		text_clear(&a->arrays[i]);
+	for (size_t i = 0; i < assignment->count; i++)
+	{
+		const struct partition *p = &assignment->list[i];
+		const char *before = a->arrays[0].len == 0 ? "{" : ",";
+
+		if (p->batch == OFFSET_NONE)
+			continue;
+		text_print(&a->arrays[1], "%s%" PRId32, before, p->partition);
+		text_print(&a->arrays[2], "%s%" PRId64, before, p->epoch);
+		text_print(&a->arrays[3], "%s%" PRId64, before, p->batch);
+		parameters_element(&a->arrays[0], p->topic, strlen(p->topic));
+	}
+	for (int i = 0; i < 4; i++)
+		values[1 + i] = closed(a, i);
+	round_prepared(a, "inbox_advance", 5, values, NULL, NULL);
+}
+
+/* Records the ids, of those messages that have one. */
+static void
+send_ids(struct apply *a)
+{
+	const char *values[2] = {a->settings->consumer};
+	bool		any = false;
+
+	text_clear(&a->arrays[0]);
+	for (size_t i = 0; i < a->batch->n; i++)
+	{
+		bool		has;
+
+		text_clear(&a->arrays[1]);
+		has = parameters_id(&a->arrays[1], &a->batch->messages[i]);
+		parameters_element(&a->arrays[0], has ? a->arrays[1].data : NULL, a->arrays[1].len);
+		any = any || has;
+	}
+	a->repeated_at = NOT_SENT;
+	if (!any)
+		return;
+	a->repeated_at = a->round.sent;
+	values[1] = closed(a, 0);
+	round_prepared(a, "inbox_repeated", 2, values, NULL, NULL);
+}
+
+/* Asks for keys that have dead letters. */
+static void
+send_keys(struct apply *a)
+{
+	const char *values[3] = {a->settings->consumer};
+	bool		any = false;
+
+	a->parked_at = NOT_SENT;
+	if (a->settings->policy != POLICY_DEAD_LETTER)
+		return;
+	text_clear(&a->arrays[0]);
+	text_clear(&a->arrays[1]);
+	for (size_t i = 0; i < a->batch->n; i++)
+	{
+		const struct message *m = &a->batch->messages[i];
+
+		parameters_element(&a->arrays[0], m->topic, strlen(m->topic));
+		parameters_octets(&a->arrays[1], m->key);
+		any = any || m->key.data;
+	}
+	if (!any)
+		return;
+	a->parked_at = a->round.sent;
+	values[1] = closed(a, 0);
+	values[2] = closed(a, 1);
+	round_prepared(a, "inbox_parked", 3, values, NULL, NULL);
+}
+
+void
+batch_open(struct apply *a)
+{
+	memset(a->fates, FATE_RUN, a->batch->n);
+	round_begin(a, STATE_OPENING);
+	round_command(a, "BEGIN");
+	if (a->immediate)
+		round_command(a, "SET CONSTRAINTS ALL IMMEDIATE");
+	send_advance(a);
+	send_ids(a);
+	send_keys(a);
+	round_end(a);
+}
+
+void
+batch_rows(struct apply *a, const PGresult *res)
+{
+	bool		repeated = a->round.done == a->repeated_at;
+
+	if (!repeated && a->round.done != a->parked_at)
+		return;
+	for (int i = 0; i < PQntuples(res); i++)
+	{
+		size_t		place = strtoul(PQgetvalue(res, i, 0), NULL, 10);
+
+		/* what was there before is no matter, whatever its key */
+		if (place >= 1 && place <= a->batch->n && (repeated || a->fates[place - 1] == FATE_RUN))
+			a->fates[place - 1] = repeated ? FATE_REPEATED : FATE_QUEUED;
+	}
+}
+
+void
+apply_batch(struct apply *a, struct batch *batch, struct assignment *assignment)
+{
+	a->batch = batch;
+	a->assignment = assignment;
+	a->tries = 0;
+	a->immediate = a->poisoned = false;
+	batch_open(a);
+}
+
+struct apply_counts
+apply_counts(const struct apply *a)
+{
+	struct apply_counts counts = {0};
+
+	for (size_t i = 0; a->batch && i < a->batch->n; i++)
+	{
+		counts.repeated += a->fates[i] == FATE_REPEATED;
+		counts.dead += a->fates[i] == FATE_QUEUED || a->fates[i] == FATE_FAILED;
+	}
+	return counts;
+}
+
+/* ---- segments ---- */
+
+static void
+send_dead_letter(struct apply *a, size_t message, const struct failure *failure)
+{
+	if (!parameters_make(&a->parameters, &a->dead_letter, a->settings->consumer,
+						 &a->batch->messages[message], failure))
+		a->broken = true;
+	round_prepared(a, "inbox_dead_letter", a->dead_letter.nfields, a->parameters.values,
+				   a->parameters.lengths, a->parameters.formats);
+}
+
+static void
+queue_behind(struct apply *a, size_t message)
+{
+	static const struct failure queued = {.state = "queued"};
+
+	a->fates[message] = FATE_QUEUED;
+	send_dead_letter(a, message, &queued);
+}
+
+/* The rest of a round: the segment's messages, and COMMIT if they are the last. */
+static void
+send_segment(struct apply *a, enum segments_next next, bool savepoint)
+{
+	const struct statement *statement = &a->settings->apply;
+
+	if (next == SEGMENTS_RUN && savepoint)
+		round_command(a, "SAVEPOINT inbox");
+	a->first = a->round.sent;
+	for (size_t i = a->segments.start; next == SEGMENTS_RUN && i < a->segments.limit; i++)
+	{
+		if (!parameters_make(&a->parameters, statement, a->settings->consumer,
+							 &a->batch->messages[a->run[i]], NULL))
+			a->broken = true;
+		round_prepared(a, "inbox_apply", statement->nfields, a->parameters.values,
+					   a->parameters.lengths, a->parameters.formats);
+	}
+	a->commits = next == SEGMENTS_DONE || a->segments.limit == a->segments.n;
+	if (a->commits)
+		round_command(a, "COMMIT");
+	round_end(a);
+}
+
+static void
+run_first(struct apply *a)
+{
+	size_t		n = 0;
+
+	round_begin(a, STATE_RUNNING);
+	for (size_t i = 0; i < a->batch->n; i++)
+	{
+		if (a->fates[i] == FATE_QUEUED)
+			queue_behind(a, i);
+		else if (a->fates[i] == FATE_RUN)
+			a->run[n++] = i;
+	}
+	send_segment(a, segments_begin(&a->segments, n, a->settings->attempts), true);
+}
+
+static void
+roll_back(struct apply *a, enum apply_then then)
+{
+	a->then = then;
+	round_begin(a, STATE_ROLLING_BACK);
+	round_command(a, "ROLLBACK");
+	round_end(a);
+}
+
+/* The message at the segment's start has failed for good. */
+static void
+give_up(struct apply *a, bool undo)
+{
+	struct segments *s = &a->segments;
+	size_t		message = a->run[s->start];
+	size_t		n = s->start + 1;
+	struct failure failure = {
+		.state = "failed", .sqlstate = a->failure_state, .reason = a->failure.message,
+		.attempts = s->attempts
+	};
+
+	if (a->settings->policy == POLICY_STOP)
+	{
+		a->poison = message;
+		a->poison_err = a->failure;
+		roll_back(a, THEN_CUT);
+		return;
+	}
+	round_begin(a, STATE_RUNNING);
+	if (undo)
+		round_command(a, "ROLLBACK TO inbox");
+	round_command(a, "RELEASE inbox");
+	a->fates[message] = FATE_FAILED;
+	send_dead_letter(a, message, &failure);
+	for (size_t i = s->start + 1; i < s->n; i++)
+	{
+		if (message_same_key(&a->batch->messages[message], &a->batch->messages[a->run[i]]))
+			queue_behind(a, a->run[i]);
+		else
+			a->run[n++] = a->run[i];
+	}
+	send_segment(a, segments_given_up(s, n), true);
+}
+
+static void
+note_failure(struct apply *a, size_t at)
+{
+	const struct message *m = &a->batch->messages[a->run[at]];
+	struct text id = {0};
+
+	(void) parameters_id(&id, m);
+	err_set(&a->failure, ERR_DATA, "sql-failed", "topic \"%s\" partition %" PRId32 " offset %" PRId64 "%s%.60s: SQLSTATE %s: %s",
+			m->topic, m->partition, m->offset, id.len > 0 ? ", id " : "", id.len > 0 ? id.data : "",
+			a->round.sqlstate, a->round.err.message);
+	err_hint(&a->failure, "%s", a->round.err.hint);
+	memcpy(a->failure_state, a->round.sqlstate, sizeof(a->failure_state));
+	text_free(&id);
+}
+
+static void
+segment_failed(struct apply *a)
+{
+	size_t		at = a->segments.start + a->round.failed_at - a->first;
+
+	note_failure(a, at);
+	if (segments_failed(&a->segments, at) == SEGMENTS_GIVE_UP)
+	{
+		give_up(a, true);
+		return;
+	}
+	round_begin(a, STATE_RUNNING);
+	round_command(a, "ROLLBACK TO inbox");
+	send_segment(a, SEGMENTS_RUN, false);
+}
+
+static enum apply_event
+committed(struct apply *a, struct err *err)
+{
+	for (size_t i = 0; i < a->assignment->count; i++)
+	{
+		struct partition *p = &a->assignment->list[i];
+
+		if (p->batch != OFFSET_NONE)
+			p->next = p->batch;
+	}
+	a->state = STATE_IDLE;
+	if (!a->poisoned)
+		return APPLY_APPLIED;
+	*err = a->poison_err;
+	return APPLY_POISON;
+}
+
+/* ---- what a round led to ---- */
+
+static enum apply_event
+segment_done(struct apply *a, struct err *err)
+{
+	struct round *round = &a->round;
+	enum segments_next next;
+
+	if (round->failed && round->failed_at >= a->first && a->commits && round->failed_at == round->sent - 1)
+	{
+		/* a constraint that is checked at the end: which message was it? */
+		if (a->immediate)
+		{
+			*err = round->err;
+			err->class = ERR_FATAL;
+			return APPLY_FAILED;
+		}
+		a->immediate = true;
+		roll_back(a, THEN_AT_ONCE);
+		return APPLY_NOTHING;
+	}
+	if (round->failed && round->failed_at >= a->first)
+	{
+		segment_failed(a);
+		return APPLY_NOTHING;
+	}
+	if (round->failed)
+	{
+		*err = round->err;
+		err->class = ERR_FATAL;
+		return APPLY_FAILED;
+	}
+	if (a->commits)
+		return committed(a, err);
+	next = segments_succeeded(&a->segments);
+	if (next == SEGMENTS_GIVE_UP)
+	{
+		give_up(a, false);
+		return APPLY_NOTHING;
+	}
+	round_begin(a, STATE_RUNNING);
+	round_command(a, "RELEASE inbox");
+	send_segment(a, next, true);
+	return APPLY_NOTHING;
+}
+
+static enum apply_event
+rolled_back(struct apply *a, int64_t now, struct err *err)
+{
+	switch (a->then)
+	{
+		case THEN_AGAIN:
+			a->random = a->random * 1664525 + 1013904223;
+			a->retry_at = now + backoff_ms(a->tries++, a->random >> 8);
+			a->state = STATE_WAITING;
+			return APPLY_NOTHING;
+		case THEN_AT_ONCE:
+			break;
+		case THEN_FENCED:
+			a->state = STATE_IDLE;
+			return APPLY_FENCED;
+		case THEN_CUT:
+			batch_cut(a->batch, a->poison);
+			a->poisoned = true;
+			if (a->batch->n > 0)
+				break;
+			a->state = STATE_IDLE;
+			*err = a->poison_err;
+			return APPLY_POISON;
+	}
+	batch_open(a);
+	return APPLY_NOTHING;
+}
+
+enum apply_event
+batch_round_done(struct apply *a, int64_t now, struct err *err)
+{
+	struct round *round = &a->round;
+
+	if (a->state == STATE_ROLLING_BACK && !round->failed)
+		return rolled_back(a, now, err);
+	if (round->failed && apply_is_transient(round->sqlstate))
+		roll_back(a, THEN_AGAIN);
+	else if (round->failed && strcmp(round->sqlstate, "IB001") == 0)
+		roll_back(a, THEN_FENCED);
+	else if (round->failed && a->state != STATE_RUNNING)
+	{
+		*err = round->err;
+		return APPLY_FAILED;
+	}
+	else if (a->state == STATE_RUNNING)
+		return segment_done(a, err);
+	else
+		run_first(a);
+	return APPLY_NOTHING;
+}

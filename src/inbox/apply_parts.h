@@ -1,0 +1,120 @@
+/*
+ * apply_parts.h - what the files of apply share.
+ *
+ * apply.c has the connection: it sends rounds and hands out their results.
+ * apply_batch.c decides what is in a round.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef INBOX_APPLY_PARTS_H
+#define INBOX_APPLY_PARTS_H
+
+#include <libpq-fe.h>
+
+#include "apply.h"
+#include "parameters.h"
+#include "segments.h"
+
+enum apply_state
+{
+	STATE_CLOSED,
+	STATE_CONNECTING,
+	STATE_SETUP,
+	STATE_IDLE,
+	STATE_TAKING,
+	STATE_OPENING,				/* the first round trip of a batch */
+	STATE_RUNNING,				/* a segment */
+	STATE_ROLLING_BACK,
+	STATE_WAITING				/* until the batch is tried again */
+};
+
+/* What follows a rollback. */
+enum apply_then
+{
+	THEN_AGAIN,					/* the batch again, after a while */
+	THEN_AT_ONCE,				/* the same without a while */
+	THEN_CUT,					/* what stands before the poison; then stop */
+	THEN_FENCED
+};
+
+/* Statements that are sent together and end with a sync. */
+struct round
+{
+	size_t		sent;
+	size_t		done;			/* results that have come */
+	bool		failed;
+	size_t		failed_at;		/* number of the statement, from 0 */
+	char		sqlstate[6];
+	struct err	err;			/* as pg_failure() has it */
+};
+
+/* What becomes of a message. */
+enum fate
+{
+	FATE_RUN,
+	FATE_REPEATED,
+	FATE_QUEUED,				/* behind a dead letter of its key */
+	FATE_FAILED
+};
+
+#define NOT_SENT	SIZE_MAX
+
+struct apply
+{
+	const struct settings *settings;
+	PGconn	   *conn;
+	PostgresPollingStatusType polling;	/* STATE_CONNECTING */
+	enum apply_state state;
+	struct round round;
+	bool		flush;			/* libpq has more to send */
+	bool		broken;			/* a statement could not be sent */
+
+	struct statement dead_letter;
+	struct parameters parameters;
+	struct text arrays[4];		/* parameters that are arrays */
+
+	struct assignment *assignment;
+	struct batch *batch;
+	unsigned char *fates;		/* enum fate, for each message of the batch */
+	size_t	   *run;			/* numbers of the messages to run */
+	struct segments segments;
+	size_t		repeated_at;	/* the statement's number in the opening round */
+	size_t		parked_at;
+	size_t		first;			/* number of the first message's statement */
+	bool		commits;		/* the round ends with COMMIT */
+	bool		immediate;		/* deferred constraints are not waited for */
+	enum apply_then then;
+	unsigned	tries;			/* of the batch, for what mends itself */
+	int64_t		retry_at;
+	uint32_t	random;
+	size_t		poison;			/* THEN_CUT: messages that stand before it */
+	bool		poisoned;		/* the batch was cut; poison_err says why */
+	struct err	failure;		/* of the suspect's last attempt */
+	char		failure_state[6];
+	struct err	poison_err;
+};
+
+/* ---- apply.c: sending ---- */
+
+extern void round_begin(struct apply *a, enum apply_state state);
+extern void round_command(struct apply *a, const char *sql);
+extern void round_prepared(struct apply *a, const char *name, int n, const char *const *values,
+						   const int *lengths, const int *formats);
+extern void round_end(struct apply *a);
+
+/* SQLSTATEs of what may mend itself. */
+extern bool apply_is_transient(const char *sqlstate);
+
+/* ---- apply_batch.c: deciding ---- */
+
+/* A result of the opening round with rows. */
+extern void batch_rows(struct apply *a, const PGresult *res);
+
+/* A round of the batch is over; returns what came of it. */
+extern enum apply_event batch_round_done(struct apply *a, int64_t now, struct err *err);
+
+/* STATE_WAITING is over. */
+extern void batch_open(struct apply *a);
+
+#endif							/* INBOX_APPLY_PARTS_H */

@@ -38,6 +38,17 @@ sub clock { return sprintf '2026-01-01 %02d:%02d:%02d', int($_[0] / 3600), int($
 # event(USER, N): the message's value
 sub event { return sprintf '{"user_id": %d, "last_access_time": "%s"}', $_[0], Race::clock($_[1]); }
 
+# emit(N, USERS): their Nth events, through the outbox; the aggregate is the user, so
+# the user's id is the key
+sub emit
+{
+	my ($self, $n, @users) = @_;
+	$self->sql("SELECT outbox.emit('user', u::text, 'UserSeen', "
+		  . "jsonb_build_object('user_id', u, 'last_access_time', '" . Race::clock($n) . "'), topic => '$self->{topic}') "
+		  . 'FROM unnest(ARRAY[' . join(',', @users) . ']) u');
+	return;
+}
+
 # ---- consumers
 
 # add(ARGS): one more in the group
@@ -119,6 +130,24 @@ sub rows { return $_[0]->sql('SELECT count(*) FROM test1'); }
 
 # duplicates(): rows of test1 beyond the one that each user should have
 sub duplicates { return $_[0]->sql('SELECT count(*) - count(DISTINCT user_id) FROM test1'); }
+
+# behind(N, USERS): how many users from 1 on have no row that says what their Nth event said
+sub behind
+{
+	my ($self, $n, $users) = @_;
+	return $self->sql("SELECT count(*) FROM generate_series(1, $users) u LEFT JOIN test1 ON user_id = u "
+		  . "WHERE last_access_time IS DISTINCT FROM '" . Race::clock($n) . "'");
+}
+
+# moves(CODE): runs it while events are handled: true once some have been since
+sub moves
+{
+	my ($self, $code) = @_;
+	my $sum = 'SELECT coalesce(sum(extract(epoch FROM last_access_time)), 0) FROM test1';
+	my $then = $self->sql($sum);
+	$code->();
+	return wait_for(sub { $self->sql($sum) > $then }, 60);
+}
 
 # seen(TABLE, USER): what the user's row says
 sub seen { my ($self, $table, $user) = @_; return $self->sql("SELECT last_access_time FROM $table WHERE user_id = $user"); }

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "kafka_conf.h"
+#include "kafka_prompt.h"
 
 #include <string.h>
 
@@ -17,9 +18,8 @@ struct property
 /* What differs from librdkafka's defaults, unless [kafka] says otherwise. */
 static const struct property defaults[] = {
 	{"client.id", "outbox-streamer"},
-	/* a message without wait gives the latency; under load batches form by
-	 * themselves, as at most five requests are under way */
-	{"linger.ms", "0"},
+	/* in a backlog; else kafka_prompt sees to it that nothing waits */
+	{"linger.ms", KAFKA_PROMPT_LINGER},
 	/* nor for the broker's TCP to acknowledge the request before it */
 	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.max.ms", "1000"},

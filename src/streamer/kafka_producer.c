@@ -105,6 +105,9 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	rd_kafka_queue_io_event_enable(p->queue, p->wakeup, &one, sizeof(one));
 	p->reached = p->down = false;
 	p->opened++;
+	p->unacked = 0;
+	if (!settings_kafka(p->settings, "linger.ms"))
+		kafka_prompt_start(&p->prompt, p->client);
 	p->topics = topics_new();
 	if (p->topics)
 		return ERR_NONE;
@@ -127,6 +130,7 @@ kafka_producer_close(struct kafka_producer *p)
 		if (event)
 			rd_kafka_event_destroy(event);
 	}
+	kafka_prompt_stop(&p->prompt);
 	rd_kafka_queue_destroy(p->queue);
 	rd_kafka_destroy(p->client);
 	p->client = NULL;
@@ -165,6 +169,12 @@ refused(const struct message *message, uint32_t sequence, rd_kafka_resp_err_t co
 	return SINK_FAILED;
 }
 
+void
+kafka_producer_hurry(struct kafka_producer *p)
+{
+	kafka_prompt_ask(&p->prompt);
+}
+
 enum sink_result
 kafka_producer_send(struct kafka_producer *p, const struct message *message, uint32_t sequence,
 					struct sink_rejection *rejection, struct err *err)
@@ -191,7 +201,12 @@ kafka_producer_send(struct kafka_producer *p, const struct message *message, uin
 
 	error = rd_kafka_produceva(p->client, arguments, sizeof(arguments) / sizeof(arguments[0]));
 	if (!error)
+	{
+		/* a message alone is no backlog, however old it is */
+		if (p->unacked++ == 0)
+			kafka_producer_hurry(p);
 		return SINK_OK;
+	}
 	rd_kafka_headers_destroy(headers);
 	result = refused(message, sequence, rd_kafka_error_code(error),
 					 rd_kafka_error_string(error), rejection, err);
@@ -238,6 +253,7 @@ serve_report(struct kafka_producer *p, const rd_kafka_message_t *report,
 
 	if (opaque == KAFKA_NO_MESSAGE)
 		return;
+	p->unacked--;
 	if (report->err)
 		failed_report(report, rejection, err);
 	else

@@ -13,6 +13,7 @@
 #define OUTBOX_KAFKA_PRODUCER_H
 
 #include "kafka_conf.h"
+#include "kafka_prompt.h"
 #include "sink.h"
 
 /* The opaque of a record that is no message: its delivery is not reported. */
@@ -26,6 +27,8 @@ struct kafka_producer
 	struct topics *topics;
 	kafka_partitioner partitioner;	/* for what has no partition key */
 	int			wakeup;			/* eventfd: the queue is no longer empty */
+	struct kafka_prompt prompt;
+	uint32_t	unacked;		/* messages that were not yet reported */
 	bool		reached;		/* a broker answers: it has acknowledged something */
 	bool		down;			/* all brokers are away; said once */
 	char		trouble[200];	/* what was wrong with the last connection */
@@ -49,6 +52,10 @@ extern void kafka_producer_close(struct kafka_producer *producer);
 
 /* Fills what a producer knows of *report. */
 extern void kafka_producer_report(struct kafka_producer *producer, struct sink_report *report);
+
+/* The messages sent so far are not to linger.  One that is alone under way never
+ * does, nor do those of a Kafka transaction that is being committed. */
+extern void kafka_producer_hurry(struct kafka_producer *producer);
 
 /* ERR_DATA fills *rejection. */
 extern enum sink_result kafka_producer_send(struct kafka_producer *producer,

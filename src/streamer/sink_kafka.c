@@ -27,8 +27,12 @@ start(struct sink *sink, const struct replication_identity *identity, struct err
 static enum sink_result
 send_message(struct sink *sink, const struct message *message, uint32_t sequence, struct err *err)
 {
-	return kafka_producer_send(&((struct sink_kafka *) sink)->producer, message, sequence,
-							   &sink->rejection, err);
+	struct kafka_producer *producer = &((struct sink_kafka *) sink)->producer;
+	enum sink_result result = kafka_producer_send(producer, message, sequence, &sink->rejection, err);
+
+	if (!sink->backlog)
+		kafka_producer_hurry(producer);
+	return result;
 }
 
 static void

@@ -16,6 +16,7 @@
  */
 #include "stream_parts.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -244,7 +245,8 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		s->now = clock_now();
 		s->wall = clock_wall();
 
-		signals_read(signal_fd, &s->signals);
+		if (fds[SIGNALS].revents)
+			signals_read(signal_fd, &s->signals);
 		step_signals(s, reload);
 		step_sink(s);
 		if (fds[PROBE].revents && s->session.probe.conn)
@@ -257,6 +259,20 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		step_watchdog(s);
 		http_serve(s->http, s->now, fds[HTTP].revents != 0);
 	}
+}
+
+/*
+ * Messages are many and small, and the server's frames, which come and go beside them,
+ * are so large that glibc gathers its fast bins each time one is freed; without fast
+ * bins there is nothing to gather.  The threads share little, one arena is enough.
+ */
+static void
+tune_malloc(void)
+{
+#ifdef M_MXFAST
+	mallopt(M_MXFAST, 0);
+	mallopt(M_ARENA_MAX, 1);
+#endif
 }
 
 enum err_class
@@ -272,6 +288,7 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 		free(s);
 		return err_set(err, ERR_FATAL, "out-of-memory", "out of memory or file descriptors");
 	}
+	tune_malloc();
 	s->settings = *settings;
 	s->now = clock_now();
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0)

@@ -17,7 +17,7 @@ my @parts = (
 	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress|transaction)$/ => 'sink' ],
 	[ qr/^session$|^stream(?:_|$)/ => 'stream' ],
 	[ qr/^replay(?:_|$)/ => 'replay' ],
-	[ qr/^kafka_(?:conf|error|task)$/ => 'kafka' ]);
+	[ qr/^kafka_(?:conf|error|prompt|task)$/ => 'kafka' ]);
 
 # Higher may know lower.  Files of one rank don't know each other, but for the
 # edges below.  A module that isn't here has to be put somewhere first.

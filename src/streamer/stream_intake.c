@@ -328,7 +328,7 @@ receive(struct stream *s)
 bool
 stream_pump(struct stream *s)
 {
-	for (int i = 0; i < TURN_MAX; i++)
+	for (s->taken = 0; s->taken < TURN_MAX; s->taken++)
 	{
 		if (!replication_is_streaming(s->session.replication) || s->phase == PHASE_FINISH)
 		{

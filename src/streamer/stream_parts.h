@@ -47,6 +47,7 @@ struct stream
 	struct isolation isolation;
 
 	/* where the incoming data stands */
+	int			taken;			/* items and messages, in the last turn */
 	bool		decoding;		/* the decoder has a frame */
 	bool		skipping;		/* of a transaction that was seen before */
 	bool		held;			/* message is routed and waits for the sink */

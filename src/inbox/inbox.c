@@ -76,7 +76,6 @@ taken(struct inbox *in)
 
 	in->taking = false;
 	in->failures = 0;
-	/* the group may have changed its mind meanwhile */
 	if (consume_wish(in->consume) == CONSUME_UNASSIGN)
 		return;
 	if (consume_assign(in->consume, &in->assignment, &err))
@@ -123,7 +122,9 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 			in->trouble[0] = '\0';
 			break;
 		case APPLY_TAKEN:
-			taken(in);
+			/* unless the group has changed its mind since */
+			if (in->taking)
+				taken(in);
 			break;
 		case APPLY_APPLIED:
 			applied(in);
@@ -188,6 +189,14 @@ step_kafka(struct inbox *in)
 		{
 			consume_release(message.owner);
 			continue;
+		}
+		if (!batch_has_room(in->filling))
+		{
+			/* in spite of the pause: it has to be fetched again */
+			consume_release(message.owner);
+			forget(in);
+			consume_suspend(in->consume);
+			break;
 		}
 		p->fetched = message.offset + 1;
 		batch_add(in->filling, &message);

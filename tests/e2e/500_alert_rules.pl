@@ -56,27 +56,46 @@ foreach my $alert (@alerts)
 
 # --- the metrics of the rules
 
-my $reference = qx{@{[PgOutbox::Env::program('outbox-streamer')]} config metrics};
-my %served = map { $_ => 1 } $reference =~ /^\| `(\w+)` /mg;
-my ($table, @columns) = ($exporter =~ /^(\w+):$/m, $exporter =~ /^    - (\w+):$/mg);
-$served{"${table}_$_"} = 1 foreach @columns;
-$served{process_start_time_seconds} = 1;
-foreach my $metric (sort keys %{ { map { $_ => 1 } $rules =~ /\b((?:outbox|process)_\w+)\b/g } })
+my %served = (process_start_time_seconds => 1);
+foreach my $program (qw(outbox-streamer inbox-consumer))
+{
+	my $reference = qx{@{[PgOutbox::Env::program($program)]} config metrics};
+	$served{$_} = 1 foreach $reference =~ /^\| `(\w+)` /mg;
+}
+my %table;    # of the exporter: name => query and columns
+foreach my $part (split /^(?=\w+:$)/m, $exporter)
+{
+	my ($name) = $part =~ /^(\w+):$/m or next;
+	my ($query) = $part =~ /^  query: \|\n((?:    .*\n)+)/m;
+	my @columns = $part =~ /^    - (\w+):$/mg;
+	$table{$name} = { query => $query, columns => [@columns] };
+	$served{"${name}_$_"} = 1 foreach @columns;
+}
+foreach my $metric (sort keys %{ { map { $_ => 1 } $rules =~ /(?<![.\w])((?:outbox|inbox|process)_\w+)\b/g } })
 {
 	ok($served{$metric}, "$metric is served");
 }
 
-# --- the query of the exporter
+# --- the queries of the exporter
 
 my $node = PgOutbox::Node->ready('main', slot => 'outbox');
-my ($query) = $exporter =~ /^  query: \|\n((?:    .*\n)+)/m;
 $node->safe_psql('postgres', <<'END');
 CREATE ROLE exporter LOGIN;
 GRANT USAGE ON SCHEMA outbox TO exporter;
-GRANT SELECT ON outbox.status TO exporter;
+GRANT SELECT ON outbox.status, outbox.inbox_dead_letter TO exporter;
+INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, state, attempts, stored_at)
+SELECT 'mail', 't', 0, i, 'failed', 1, to_timestamp(1000 * i) FROM generate_series(1, 3) i;
 END
-my $row = $node->safe_psql('postgres', $query, extra_params => [ '-A', '-F', ' ', '-P', 'tuples_only=off', '-P', 'footer=off', '-U', 'exporter' ]);
-my ($names, $values) = split /\n/, $row;
-is($names, join(' ', @columns), 'its columns are the metrics that it names');
-like($values, qr/^outbox postgres 0 \d+ \d+  0 0$/, 'its values');
+my %values = (
+	outbox_slot => qr/^outbox postgres 0 \d+ \d+  0 0$/,
+	outbox_inbox_dead_letter => qr/^mail 3 1000\.0+$/);
+is(join(' ', sort keys %table), join(' ', sort keys %values), 'the queries of the exporter');
+foreach my $name (sort keys %table)
+{
+	my $rows = $node->safe_psql('postgres', $table{$name}{query},
+		extra_params => [ '-A', '-F', ' ', '-P', 'tuples_only=off', '-P', 'footer=off', '-U', 'exporter' ]);
+	my ($names, $values) = split /\n/, $rows;
+	is($names, join(' ', @{ $table{$name}{columns} }), "$name: its columns are the metrics that it names");
+	like($values, $values{$name}, "$name: its values");
+}
 done_testing();

@@ -213,6 +213,8 @@ delete_topics(rd_kafka_t *rk, int argc, char **argv)
 	const rd_kafka_topic_result_t **results;
 	size_t		n;
 
+	if (!topics)
+		die("out of memory");
 	for (int i = 0; i < argc; i++)
 		topics[i] = rd_kafka_DeleteTopic_new(argv[i]);
 	rd_kafka_DeleteTopics(rk, topics, (size_t) argc, NULL, queue);

@@ -37,11 +37,13 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA outbox TO %s', grantee);
     EXECUTE format('GRANT SELECT ON outbox.event, outbox.status TO %s', grantee);
     EXECUTE format('GRANT EXECUTE ON FUNCTION outbox.max_event_bytes() TO %s', grantee);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.dead_letter, '
+                   'outbox.dead_letter_writer TO %s', grantee);
 END
 $$;
 
 COMMENT ON FUNCTION outbox.grant_stream(regrole) IS
-'Lets the streamer''s role read events, status and limit. It needs the attribute REPLICATION besides, which only a superuser can give.';
+'Lets the streamer''s role read events, status and limit, and keep dead letters. It needs the attribute REPLICATION besides, which only a superuser can give.';
 
 CREATE FUNCTION outbox.grant_monitor(grantee regrole)
 RETURNS void
@@ -58,3 +60,19 @@ $$;
 
 COMMENT ON FUNCTION outbox.grant_monitor(regrole) IS
 'Lets a role read outbox.status and call observe(); it sees no events.';
+
+CREATE FUNCTION outbox.grant_redrive(grantee regrole)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA outbox TO %s', grantee);
+    EXECUTE format('GRANT SELECT, UPDATE (state) ON outbox.dead_letter TO %s', grantee);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION outbox.redrive(text, text, text, text), '
+                   'outbox.discard(text, text, text, text) TO %s', grantee);
+END
+$$;
+
+COMMENT ON FUNCTION outbox.grant_redrive(regrole) IS
+'Lets a role see dead letters, and let them be sent again or removed.';

@@ -420,6 +420,7 @@ static const struct known_state known_states[] = {
 	{"22", NULL, ERR_CONFIG, "bad-parameter", NULL},
 	{"42", NULL, ERR_CONFIG, "bad-command", NULL},
 	{"0A", NULL, ERR_CONFIG, "not-supported", NULL},
+	{"25P03", NULL, ERR_RETRY, "connection-lost", NULL},
 	{"28", NULL, ERR_CONFIG, "login-refused", NULL},
 	{"3D", NULL, ERR_CONFIG, "database-missing", NULL},
 	{"3F", NULL, ERR_CONFIG, "schema-missing", NULL},

@@ -15,6 +15,7 @@ extern int	cmd_stream(struct cli *cli, int argc, char **argv);
 extern int	cmd_check(struct cli *cli, int argc, char **argv);
 extern int	cmd_slot(struct cli *cli, int argc, char **argv);
 extern int	cmd_replay(struct cli *cli, int argc, char **argv);
+extern int	cmd_deadletter(struct cli *cli, int argc, char **argv);
 extern int	cmd_version(struct cli *cli, int argc, char **argv);
 
 #endif							/* OUTBOX_CMD_H */

@@ -214,6 +214,22 @@ kafka_producer_send(struct kafka_producer *p, const struct message *message, uin
 	return result;
 }
 
+/* Where a message came from, as its header says. */
+static void
+read_position(const rd_kafka_message_t *report, char position[POSITION_LEN + 1])
+{
+	rd_kafka_headers_t *headers;
+	const void *value;
+	size_t		len;
+
+	position[0] = '\0';
+	if (rd_kafka_message_headers(report, &headers) || rd_kafka_header_get_last(headers, HEADER_POSITION, &value, &len) ||
+		len != POSITION_LEN)
+		return;
+	memcpy(position, value, len);
+	position[len] = '\0';
+}
+
 /* A message that was not delivered. */
 static void
 failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection, struct err *err)
@@ -241,6 +257,7 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	rejection->sequence = sequence;
 	rejection->alone = !known->batch;
 	rejection->taken = 1;
+	read_position(report, rejection->position);
 	snprintf(rejection->topic, sizeof(rejection->topic), "%s", rd_kafka_topic_name(report->rkt));
 }
 

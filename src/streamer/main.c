@@ -12,6 +12,7 @@ static const struct cli_command commands[] = {
 	{"check", cmd_check, "verify everything that would stop the stream later"},
 	{"slot", cmd_slot, "create, drop or show the replication slot"},
 	{"replay", cmd_replay, "send rows of the outbox table again"},
+	{"deadletter", cmd_deadletter, "list, show, redrive or discard events that could not be delivered"},
 	{"config", cli_config, "show the configuration in force, an example or the reference"},
 	{"version", cmd_version, "print the versions of program and libraries"},
 	{NULL, NULL, NULL}

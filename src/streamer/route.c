@@ -339,13 +339,20 @@ route_event(const struct router *router, const struct timeline *timeline,
 {
 	struct slice partition_key = event->member[OUTBOX_WIRE_PARTITION_KEY];
 	const char *reason;
+	bool		routed;
 
 	message->lsn = transaction->lsn;
 	message->n = event->n;
 	set_position(message, timeline_of(timeline, transaction->lsn));
+	/* as far as they are known: who waits behind a refused event goes by them */
+	message->key = event->member[OUTBOX_WIRE_KEY].data ?
+		event->member[OUTBOX_WIRE_KEY] : event->member[OUTBOX_WIRE_AGGREGATEID];
+	routed = set_topic(router, event, message);
+	if (!routed)
+		message->topic_len = 0;
 	if (event->member[OUTBOX_WIRE_ERROR].data)
 		return plugin_error(message, event, err);
-	if (!set_topic(router, event, message))
+	if (!routed)
 		return undeliverable(message, event, err, "topic-invalid",
 							 "its topic is no legal name for Kafka");
 	reason = set_headers(router, event, message);
@@ -354,8 +361,6 @@ route_event(const struct router *router, const struct timeline *timeline,
 	if (!set_timestamp(transaction, event, now_ms, message))
 		return undeliverable(message, event, err, "timestamp-invalid",
 							 "its timestamp is not after the Unix epoch");
-	message->key = event->member[OUTBOX_WIRE_KEY].data ?
-		event->member[OUTBOX_WIRE_KEY] : event->member[OUTBOX_WIRE_AGGREGATEID];
 	message->payload = event->payload;
 	message->has_partition_key = partition_key.data != NULL;
 	if (partition_key.data)

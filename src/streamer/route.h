@@ -19,7 +19,8 @@
 
 #define TOPIC_MAX_LEN		249 /* Kafka: org.apache.kafka.common.internals.Topic */
 
-/* id, type, position, traceparent and part come on top of the row's own */
+/* id, type, position, traceparent and one more (part; or that it is redriven) come
+ * on top of the row's own */
 #define MESSAGE_HEADERS_MAX	(HEADERS_MAX + 5)
 
 /* timeline, LSN and index in hexadecimal, of fixed width: sorts as text */
@@ -74,7 +75,8 @@ extern void route_as_replay(struct router *router, const char *replay);
  * Fills *message.  Its slices point into the event, the transaction's frame
  * and the message itself: it can't be copied, and lives as long as the frame.
  * ERR_DATA: this event can't be delivered by anybody; only lsn, n and position
- * are set then.
+ * are set then, and topic (topic_len 0 = not known) and key as far as the event
+ * has them.
  */
 extern enum err_class route_event(const struct router *router,
 								  const struct timeline *timeline,

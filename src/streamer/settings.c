@@ -71,6 +71,14 @@ static const struct config_key keys[] = {
 	{"outbox", "generation", CONFIG_INT, "1", NULL, 1, INT64_C(1000000000), 0,
 		"exactly-once: raise it after dropping and re-creating the slot, so that the progress "
 	"of the earlier slot is not applied to the new one."},
+	{"outbox", "on_undeliverable", CONFIG_ENUM, "stop", "stop|dead-letter", 0, 0, 0,
+		"What to do with an event that can't be delivered. stop ends the process with status 3; dead-letter stores it "
+	"in the table outbox.dead_letter and goes on."},
+	{"outbox", "dead_letter_order", CONFIG_ENUM, "per-key", "per-key|none", 0, 0, 0,
+		"dead-letter: per-key stores later events of the same topic and key behind the one that can't be delivered, "
+	"so that they keep their order; none sends them."},
+	{"outbox", "max_parked_keys", CONFIG_INT, "1000000", NULL, 1, INT64_C(100000000), 0,
+		"dead-letter: most keys that may have dead letters, 64 octets of memory each; beyond that the process ends."},
 	{"outbox", "drain_timeout", CONFIG_DURATION, "5s", NULL, 0, SECONDS(3600), CONFIG_RELOAD,
 	"How long SIGTERM, or a server that shuts down, waits for outstanding acknowledgements."},
 
@@ -146,6 +154,12 @@ check_shard(const struct config *config, const char *shard, struct err *err)
 static enum err_class
 check_delivery(const struct config *config, const struct settings *settings, struct err *err)
 {
+	if (settings->on_undeliverable == POLICY_DEAD_LETTER && settings->sink != SINK_KAFKA)
+	{
+		(void) err_set(err, ERR_CONFIG, "not-supported", "%s: outbox.on_undeliverable = dead-letter needs sink.type = kafka",
+					   config_where(config, "outbox", "on_undeliverable"));
+		return err_hint(err, "standard output is for trying out");
+	}
 	if (settings->delivery == DELIVERY_AT_LEAST_ONCE || settings->sink == SINK_KAFKA)
 		return ERR_NONE;
 	(void) err_set(err, ERR_CONFIG, "not-supported", "%s: outbox.delivery = exactly-once needs sink.type = kafka",
@@ -177,6 +191,9 @@ load_plain(struct settings *s, const struct config *c)
 	s->max_transaction_events = config_int(c, "outbox", "max_transaction_events");
 	s->large_transactions = (enum large_transactions) config_int(c, "outbox", "large_transactions");
 	s->generation = config_int(c, "outbox", "generation");
+	s->on_undeliverable = (enum undeliverable_policy) config_int(c, "outbox", "on_undeliverable");
+	s->dead_letter_order = (enum dead_letter_order) config_int(c, "outbox", "dead_letter_order");
+	s->max_parked_keys = config_int(c, "outbox", "max_parked_keys");
 	s->drain_timeout = (int) config_int(c, "outbox", "drain_timeout");
 	s->sink = (enum sink_type) config_int(c, "sink", "type");
 	s->log_level = (enum log_level) config_int(c, "log", "level");

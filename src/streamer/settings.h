@@ -35,6 +35,18 @@ enum sink_type
 	SINK_STDOUT
 };
 
+enum undeliverable_policy
+{
+	POLICY_STOP,
+	POLICY_DEAD_LETTER
+};
+
+enum dead_letter_order
+{
+	DEAD_LETTER_PER_KEY,
+	DEAD_LETTER_NONE
+};
+
 /*
  * All pointers belong to the struct config that this was made from, or are
  * static; config_free() ends them.  Durations in milliseconds, sizes in octets.
@@ -63,6 +75,11 @@ struct settings
 	int64_t		max_transaction_events; /* of one PostgreSQL transaction */
 	enum large_transactions large_transactions; /* what has more */
 	int64_t		generation;		/* of the slot */
+
+	/* what can't be delivered */
+	enum undeliverable_policy on_undeliverable;
+	enum dead_letter_order dead_letter_order;
+	int64_t		max_parked_keys;
 
 	int			drain_timeout;	/* on SIGTERM, and when the server shuts down */
 

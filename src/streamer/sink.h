@@ -53,7 +53,7 @@ struct sink_callbacks
 /*
  * A message was refused for its data.  If it was refused together with others
  * (brokers answer for whole batches), alone is unset: whoever is in doubt is
- * sent again, each by itself.
+ * sent again, each by itself.  taken == 1 says that no other was refused.
  */
 struct sink_rejection
 {
@@ -61,6 +61,7 @@ struct sink_rejection
 	bool		alone;
 	uint32_t	taken;			/* refused ones that send() had taken: they count as in flight */
 	char		topic[TOPIC_MAX_LEN + 1];
+	char		position[POSITION_LEN + 1];	/* of the first one refused; "" = not known */
 };
 
 enum sink_result

@@ -93,6 +93,7 @@ struct sink_kafka_txn
 	bool		found;			/* what opening has read */
 	struct progress read;
 
+	bool		doomed;			/* the producer or a message has failed: no commit can succeed */
 	lsn_t		committed;		/* the progress in Kafka covers this */
 	int64_t		rest_until;		/* nothing is begun before */
 	int64_t		idle_at;		/* when idle advance was written last */
@@ -274,6 +275,7 @@ start(struct sink *sink, const struct replication_identity *identity, struct err
 
 	if (k->identity.timeline.current != identity->timeline.current)
 		sink->split = (struct split) {0};	/* what was counted was another's */
+	k->doomed = false;
 	k->identity = *identity;
 	k->committed = identity->confirmed;
 	k->progress = (struct progress) {
@@ -432,7 +434,7 @@ serve(struct sink *sink, int64_t now, struct err *err)
 	enum txn_state state = k->state;
 
 	k->now = now;
-	kafka_producer_serve(&k->producer, delivered, sink, &sink->rejection, err);
+	k->doomed |= kafka_producer_serve(&k->producer, delivered, sink, &sink->rejection, err) != ERR_NONE;
 	if (kafka_task_finished(&k->task))
 	{
 		/* a record that was refused explains more than the failed commit */
@@ -482,7 +484,12 @@ stop(struct sink *sink)
 	{
 		struct err	ignored = {0};
 
-		/* a commit needs its delivery reports to be taken */
+		/* A commit waits for all messages; once one has failed, librdkafka sends the
+		 * others no more and can't commit, but goes on waiting for them. */
+		if (k->doomed)
+			rd_kafka_purge(k->producer.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+						   RD_KAFKA_PURGE_F_NON_BLOCKING);
+		/* it needs its delivery reports to be taken, too */
 		kafka_producer_serve(&k->producer, delivered, sink, &sink->rejection, &ignored);
 		atomic_store(&k->task.cancel, true);
 		if (!kafka_task_finished(&k->task))

@@ -76,7 +76,8 @@ confirmable(struct stream *s)
 	const struct sink_ops *ops = s->sink->ops;
 
 	s->confirmable = ops->confirm ?
-		ops->confirm(s->sink, s->inflight.flush, session_is_stopping(&s->session)) :
+		ops->confirm(s->sink, s->inflight.flush, session_is_stopping(&s->session) ||
+					 (s->deadletter && deadletter_wants_confirm(s->deadletter))) :
 		s->inflight.flush;
 	return s->confirmable;
 }
@@ -225,6 +226,8 @@ timeout(const struct stream *s, bool more)
 	if (s->sink->ops->deadline)
 		until = earlier(until, s->sink->ops->deadline(s->sink));
 	until = earlier(until, http_deadline(s->http, s->now));
+	if (s->deadletter)
+		until = earlier(until, deadletter_deadline(s->deadletter));
 	left = until - clock_now();
 	return more || left <= 0 ? 0 : left > 60000 ? 60000 : (int) left;
 }
@@ -246,7 +249,7 @@ rest(const struct stream *s, int signal_fd)
 static void
 run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 {
-	enum {SIGNALS, REPLICATION, SINK, PROBE, HTTP, DESCRIPTORS};
+	enum {SIGNALS, REPLICATION, SINK, PROBE, HTTP, DEADLETTER, DESCRIPTORS = DEADLETTER + DEADLETTER_POLLFDS};
 	struct pollfd fds[DESCRIPTORS];
 	bool		more = false;
 
@@ -258,6 +261,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		s->sink->ops->poll(s->sink, &fds[SINK]);
 		server_probe_poll(&s->session.probe, &fds[PROBE]);
 		http_poll(s->http, &fds[HTTP]);
+		stream_poll_parking(s, &fds[DEADLETTER]);
 		if (poll(fds, DESCRIPTORS, timeout(s, more)) < 0)
 			for (int i = 0; i < DESCRIPTORS; i++)
 				fds[i].revents = 0; /* EINTR, or short of memory */
@@ -268,10 +272,13 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 			signals_read(signal_fd, &s->signals);
 		step_signals(s, reload);
 		step_sink(s);
+		stream_step_parking(s);
 		if (fds[PROBE].revents && s->session.probe.conn)
 			session_probe_ready(&s->session, s->now);
 		step_socket(s, fds[REPLICATION].revents);
 		more = stream_pump(s);
+		if (s->deadletter)
+			deadletter_flush(s->deadletter);
 		step_session(s);
 		stream_measure(s);
 		step_phase(s);
@@ -319,6 +326,8 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 		settings->delivery == DELIVERY_EXACTLY_ONCE ?
 		sink_kafka_txn_new(&s->settings, &callbacks, s, err) :
 		sink_kafka_new(&s->settings, &callbacks, s, err);
+	if (!err->class)
+		stream_parking_init(s, err);
 	if (!err->class &&
 		(!inflight_init(&s->inflight, (size_t) settings->max_inflight_events) ||
 		 !session_init(&s->session, &s->settings, seed)))
@@ -331,6 +340,7 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 	http_free(s->http);
 	if (s->session.replication)
 		session_free(&s->session);
+	stream_parking_free(s);
 	if (s->sink)
 		s->sink->ops->free(s->sink);
 	inflight_free(&s->inflight);

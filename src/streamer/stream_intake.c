@@ -36,7 +36,8 @@ bool
 stream_is_blocked(const struct stream *s)
 {
 	return !stream_is_reading(s) ||
-		(!s->counting && (s->held || !s->sink->ready || is_full(s)));
+		(!s->counting && (s->held || s->committing || !s->sink->ready || is_full(s) ||
+						  (s->deadletter && !deadletter_ready(s->deadletter))));
 }
 
 /* The open transaction goes out in parts. */
@@ -53,14 +54,21 @@ hand_over(struct stream *s)
 	const struct message *message = &s->message;
 	struct err	err = {0};
 
-	if (is_full(s) ||
-		!isolation_allows(&s->isolation, message->topic, message->lsn, s->inflight.events))
+	if (is_full(s))
+		return false;
+	if (s->parking.now)
+		return stream_put(s);
+	/* a part may end with this one, and with it what was put before has to be durable */
+	if (is_split(s) && s->deadletter && deadletter_pending(s->deadletter))
+		return false;
+	if (!isolation_allows(&s->isolation, message->topic, message->lsn, s->inflight.events))
 		return false;
 	switch (s->sink->ops->send(s->sink, message, s->sequence, &err))
 	{
 		case SINK_OK:
 			inflight_sent(&s->inflight, message_octets(message->key.len, message->payload.len));
 			isolation_sent(&s->isolation, message->topic, message->lsn);
+			s->sunk = true;
 			s->sent++;
 			s->held = false;
 			s->figures.events_produced++;
@@ -69,6 +77,11 @@ hand_over(struct stream *s)
 		case SINK_FULL:
 			return false;
 		case SINK_FAILED:
+			if (stream_parks(s, &err))
+			{
+				stream_park(s, &err);
+				return stream_put(s);
+			}
 			stream_sink_failed(s, &err);
 			break;
 	}
@@ -115,6 +128,7 @@ take_begin(struct stream *s)
 	s->figures.transactions_received++;
 	if (s->figures.commit_at)
 		s->figures.commit_at[s->sequence & inflight->mask] = transaction->time_us / 1000;
+	s->sunk = false;
 }
 
 /* The table of columns, say, is another than when its first part was sent. */
@@ -153,9 +167,18 @@ take_event(struct stream *s)
 
 	if (s->skipping || s->counting || s->decoder.event.n < s->sent || is_split_away(s))
 		return;
+	s->parking.now = false;
+	stream_keep_headers(s);
 	if (route_event(s->router, &replication_identity(s->session.replication)->timeline,
 					&s->decoder.transaction, &s->decoder.event, s->wall, &s->message, &err))
 	{
+		if (stream_parks(s, &err))
+		{
+			stream_park(s, &err);
+			s->held = true;
+			hand_over(s);
+			return;
+		}
 		err_hint(&err, "correct what writes such events; this one can be passed over by advancing the slot (pg_replication_slot_advance) to %X/%X%s",
 				 LSN_ARGS(s->decoder.transaction.lsn),
 				 s->settings.delivery == DELIVERY_EXACTLY_ONCE ? " and raising outbox.generation" : "");
@@ -163,12 +186,18 @@ take_event(struct stream *s)
 		return;
 	}
 	s->figures.events_received++;
-	if (is_split(s))
+	stream_park_if_due(s);
+	if (is_split(s) && !s->parking.now)
 		route_mark_part(&s->message, split_part(&s->sink->split, s->message.n), split_parts(&s->sink->split));
 	s->held = true;
 	hand_over(s);
 }
 
+/*
+ * A sink that groups transactions makes what it is told of durable as a whole:
+ * dead letters among it have to be durable before.  What has nothing in the sink
+ * is none of its business.
+ */
 static void
 take_commit(struct stream *s)
 {
@@ -186,8 +215,11 @@ take_commit(struct stream *s)
 		split_changed(s);
 		return;
 	}
+	s->committing = s->sink->ops->commit && s->deadletter && deadletter_pending(s->deadletter);
+	if (s->committing)
+		return;
 	inflight_commit(&s->inflight);
-	if (s->sink->ops->commit &&
+	if (s->sink->ops->commit && s->sunk &&
 		s->sink->ops->commit(s->sink, s->sequence, s->inflight.newest,
 							 s->phase != PHASE_STREAM || inflight_full(&s->inflight) ||
 							 isolation_is_active(&s->isolation), &err))
@@ -273,6 +305,8 @@ take_start(struct stream *s)
 		stream_sink_failed(s, &err);
 		return;
 	}
+	if (s->deadletter)
+		deadletter_start(s->deadletter, id);
 	s->sink_started = true;
 	s->known = true;			/* not before: a standby's slot moves under others */
 	log_info("streaming from slot \"%s\" of database \"%s\" (system %s, timeline %u) at %X/%X to %s",
@@ -340,6 +374,12 @@ stream_pump(struct stream *s)
 		else if (s->held)
 		{
 			if (!hand_over(s))
+				return false;
+		}
+		else if (s->committing)
+		{
+			take_commit(s);
+			if (s->committing)
 				return false;
 		}
 		else if (stream_is_blocked(s))

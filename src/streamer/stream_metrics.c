@@ -36,6 +36,11 @@ enum
 	KAFKA_PRODUCERS,
 	KAFKA_OUTAGES,
 	KAFKA_TRANSACTIONS,
+	DEAD_LETTERS,
+	DEAD_LETTERS_REDRIVEN,
+	DEAD_LETTERS_REFUSED,
+	DEAD_LETTERS_DISCARDED,
+	PARKED_KEYS,
 	METRICS
 };
 
@@ -95,6 +100,16 @@ const struct metric stream_metrics[METRICS + 1] = {
 	[KAFKA_TRANSACTIONS] = {"outbox_streamer_kafka_transactions_total", METRIC_COUNTER, "result",
 		"exactly-once: Kafka transactions committed, and aborted (given up; whether one counts is read back from Kafka). "
 	"Those that carry only the progress are among them."},
+	[DEAD_LETTERS] = {"outbox_streamer_dead_letters_total", METRIC_COUNTER, NULL,
+	"dead-letter: events stored in outbox.dead_letter, those that wait behind others too; one that is read again counts again."},
+	[DEAD_LETTERS_REDRIVEN] = {"outbox_streamer_dead_letters_redriven_total", METRIC_COUNTER, NULL,
+	"dead-letter: events sent from the table."},
+	[DEAD_LETTERS_REFUSED] = {"outbox_streamer_dead_letters_refused_total", METRIC_COUNTER, NULL,
+	"dead-letter: events that were redriven and refused again."},
+	[DEAD_LETTERS_DISCARDED] = {"outbox_streamer_dead_letters_discarded_total", METRIC_COUNTER, NULL,
+	"dead-letter: events removed unsent, because somebody said so."},
+	[PARKED_KEYS] = {"outbox_streamer_parked_keys", METRIC_GAUGE, NULL,
+	"dead-letter: keys whose events wait behind a dead letter. Not in a standby."},
 	[METRICS] = {0}
 };
 
@@ -188,6 +203,22 @@ put_kafka(const struct stream *s, const struct sink_report *sink, struct metrics
 	metrics_integer(text, transactions, &(struct metric_label) {"result", "aborted"}, 1, (int64_t) sink->aborted);
 }
 
+static void
+put_deadletter(const struct stream *s, bool standby, struct metrics_text *text)
+{
+	struct deadletter_counts counts;
+
+	if (!s->deadletter)
+		return;
+	counts = deadletter_counts(s->deadletter);
+	metrics_one(text, &stream_metrics[DEAD_LETTERS], (int64_t) counts.parked);
+	metrics_one(text, &stream_metrics[DEAD_LETTERS_REDRIVEN], (int64_t) counts.redriven);
+	metrics_one(text, &stream_metrics[DEAD_LETTERS_REFUSED], (int64_t) counts.refused_again);
+	metrics_one(text, &stream_metrics[DEAD_LETTERS_DISCARDED], (int64_t) counts.discarded);
+	if (!standby)
+		metrics_one(text, &stream_metrics[PARKED_KEYS], (int64_t) counts.keys);
+}
+
 void
 stream_format_metrics(struct stream *s, struct metrics_text *text)
 {
@@ -203,4 +234,5 @@ stream_format_metrics(struct stream *s, struct metrics_text *text)
 	put_errors(text, &stream_metrics[POSTGRES_ERRORS], s->figures.postgres_errors);
 	metrics_one(text, &stream_metrics[POSTGRES_STARTS], (int64_t) s->figures.starts);
 	put_kafka(s, &sink, text);
+	put_deadletter(s, health.state == HEALTH_STANDBY, text);
 }

@@ -6,6 +6,7 @@
  * stream_trouble.c  stopping in order, and beginning again
  * stream_http.c     what it answers to probes, and what it measures
  * stream_metrics.c  what it counts, as text
+ * stream_deadletter.c  which events become dead letters
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -15,6 +16,7 @@
 
 #include "../common/probes.h"
 #include "../common/signals.h"
+#include "deadletter.h"
 #include "decode.h"
 #include "health.h"
 #include "inflight.h"
@@ -33,6 +35,32 @@ enum phase
 	PHASE_DONE
 };
 
+/* Refused topics that are told apart. */
+#define REFUSED_TOPICS	32
+
+struct refused_topic
+{
+	char		topic[TOPIC_MAX_LEN + 1];
+	int64_t		until;
+	struct err	err;
+};
+
+/* What becomes a dead letter; policy dead-letter. */
+struct parking
+{
+	bool		now;			/* the held event, because of err */
+	struct err	err;
+	char	   *headers;		/* a copy of the row's */
+	struct slice original;		/* the same, or absent */
+
+	bool		condemned;		/* the event at this place, once it is read again */
+	char		position[POSITION_LEN + 1];
+	struct err	condemnation;
+
+	int			ntopics;
+	struct refused_topic topics[REFUSED_TOPICS];
+};
+
 struct stream
 {
 	struct settings settings;
@@ -45,6 +73,8 @@ struct stream
 	struct inflight inflight;
 	lsn_t		confirmable;	/* inflight.flush, as far as the sink agrees */
 	struct isolation isolation;
+	struct deadletter *deadletter;	/* NULL: policy stop */
+	struct parking parking;
 
 	/* where the incoming data stands */
 	int			taken;			/* items and messages, in the last turn */
@@ -52,7 +82,9 @@ struct stream
 	bool		skipping;		/* of a transaction that was seen before */
 	bool		held;			/* message is routed and waits for the sink */
 	uint32_t	sequence;		/* of the open transaction */
-	uint32_t	sent;			/* its events handed to the sink */
+	uint32_t	sent;			/* its events handed on */
+	bool		sunk;			/* some of them to the sink */
+	bool		committing;		/* its commit waits for dead letters */
 	bool		counting;		/* it will be split: its events are only counted */
 	struct message message;
 
@@ -141,5 +173,32 @@ extern void stream_health(struct stream *s, struct health *health, struct sink_r
 /* ---------- stream_metrics.c ---------- */
 
 extern void stream_format_metrics(struct stream *s, struct metrics_text *text);
+/* ---------- stream_deadletter.c ---------- */
+
+extern enum err_class stream_parking_init(struct stream *s, struct err *err);
+extern void stream_parking_free(struct stream *s);
+
+/* Whether what failed so becomes a dead letter. */
+extern bool stream_parks(const struct stream *s, const struct err *err);
+
+/* To be called before the event at hand is routed. */
+extern void stream_keep_headers(struct stream *s);
+
+/* The event at hand becomes a dead letter, for this reason. */
+extern void stream_park(struct stream *s, const struct err *err);
+
+/* The same, if it was condemned or has to wait behind another one. */
+extern void stream_park_if_due(struct stream *s);
+
+/* Stores the held event.  False: not now. */
+extern bool stream_put(struct stream *s);
+
+/* What the broker has refused: true if it will be stored once it is read again;
+ * then err says how it goes on. */
+extern bool stream_condemn(struct stream *s, struct err *err);
+
+/* What the loop polls for, and does in each turn. */
+extern void stream_poll_parking(const struct stream *s, struct pollfd fds[DEADLETTER_POLLFDS]);
+extern void stream_step_parking(struct stream *s);
 
 #endif							/* OUTBOX_STREAM_PARTS_H */

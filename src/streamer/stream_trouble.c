@@ -38,6 +38,8 @@ stream_end(struct stream *s, const struct err *result)
 void
 stream_forget_inflight(struct stream *s, lsn_t floor)
 {
+	if (s->deadletter)
+		deadletter_pause(s->deadletter, true);
 	s->sink_stale = !s->sink->ops->stop(s->sink);
 	s->sink_started = false;
 	if (!s->sink_stale)
@@ -57,7 +59,9 @@ stream_reset_inflight(struct stream *s, lsn_t floor)
 static void
 let_go(struct stream *s, const struct err *err)
 {
-	s->decoding = s->held = s->skipping = s->counting = false;
+	s->decoding = s->held = s->skipping = s->committing = s->counting = false;
+	if (s->deadletter)
+		deadletter_pause(s->deadletter, false);
 	if (s->phase != PHASE_STREAM)
 	{
 		replication_close(s->session.replication);
@@ -136,8 +140,8 @@ stream_sink_failed(struct stream *s, struct err *err)
 {
 	const struct sink_rejection *rejection = &s->sink->rejection;
 
-	if (err->class == ERR_DATA &&
-		!isolation_proves(&s->isolation, rejection->alone))
+	if (err->class == ERR_DATA && !stream_condemn(s, err) &&
+		!isolation_proves(&s->isolation, rejection->alone && !stream_parks(s, err)))
 	{
 		/* others were refused with it: find out which of them is to blame */
 		isolation_suspect(&s->isolation, rejection->topic,

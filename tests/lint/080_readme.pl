@@ -58,7 +58,7 @@ my %listed = map { $_ => 1 } $table =~ /`([a-z0-9]+(?:-[a-z0-9]+)*)`/g;
 delete @listed{qw(check)};
 
 # what else has the form of a code
-my %other = map { $_ => 1 } qw(at-least-once dead-letter exactly-once inbox-consumer no-store outbox-streamer read-write);
+my %other = map { $_ => 1 } qw(at-least-once per-key dead-letter exactly-once inbox-consumer no-store outbox-streamer read-write);
 my %used;
 foreach my $file (grep { m{^src/(?:common|inbox|kafka|streamer)/.*\.c$|^decoder_plugin/wire\.h$} } tracked())
 {

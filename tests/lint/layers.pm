@@ -17,6 +17,7 @@ my @parts = (
 	[ qr/^sink(?:_|$)|^kafka_(?:producer|progress|transaction)$/ => 'sink' ],
 	[ qr/^session$|^stream(?:_|$)/ => 'stream' ],
 	[ qr/^replay(?:_|$)/ => 'replay' ],
+	[ qr/^deadletter(?:_|$)/ => 'deadletter' ],
 	[ qr/^kafka_(?:conf|error|prompt|task)$/ => 'kafka' ]);
 
 # Higher may know lower.  Files of one rank don't know each other, but for the
@@ -34,6 +35,8 @@ my %rank = (
 	message => 1,
 	segments => 1,
 	statement => 1,
+	parked => 1,
+	undeliverable => 1,
 
 	# what leaves are made of: one connection's or one client's business each
 	kafka => 2,
@@ -58,10 +61,13 @@ my %rank = (
 	apply => 4,
 	consume => 4,
 
-	stream => 5,
-	replay => 5,
-	inbox => 5,
-	cmd => 6);
+	# a leaf with a sink of its own: what was parked is routed and sent again
+	deadletter => 5,
+
+	stream => 6,
+	replay => 6,
+	inbox => 6,
+	cmd => 7);
 
 # Sideways, each for a reason.
 my %edge = (

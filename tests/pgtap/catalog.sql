@@ -48,7 +48,7 @@ SELECT is_empty($$SELECT FROM pg_namespace, aclexplode(coalesce(nspacl, acldefau
 
 -- ---- what is dumped: settings and the inbox, and never an event, which would be published again
 SELECT is((SELECT array_agg(c::regclass::text ORDER BY c::regclass::text) FROM unnest(extconfig) AS c),
-          ARRAY['outbox.inbox', 'outbox.inbox_dead_letter', 'outbox.inbox_message', 'outbox.inbox_offset',
+          ARRAY['outbox.dead_letter', 'outbox.inbox', 'outbox.inbox_dead_letter', 'outbox.inbox_message', 'outbox.inbox_offset',
                 'outbox.inbox_position', 'outbox.setting'],
           'pg_dump takes these and nothing else')
 FROM pg_extension WHERE extname = 'pg_outbox';

@@ -91,7 +91,7 @@ END
 $$;
 
 BEGIN;
-SELECT plan(20);
+SELECT plan(23);
 SELECT cmp_ok(:made, '>', 700, 'look-alikes');
 SELECT is(pg_temp.led_astray($$SELECT outbox.emit('o'::pg_catalog.text, '1'::pg_catalog.text OPERATOR(hostile.||) 'x'::pg_catalog.text, 't')$$),
           'hostile operator ||', 'which are not harmless');
@@ -110,7 +110,10 @@ FROM unnest(ARRAY[
     $$SELECT * FROM outbox.observe()$$,
     $$SELECT outbox.grant_emit('pg_monitor')$$,
     $$SELECT outbox.grant_stream('pg_monitor')$$,
-    $$SELECT outbox.grant_monitor('pg_monitor')$$]) AS s;
+    $$SELECT outbox.grant_monitor('pg_monitor')$$,
+    $$SELECT outbox.grant_redrive('pg_monitor')$$,
+    $$SELECT outbox.redrive('x')$$,
+    $$SELECT outbox.discard(key => 'x')$$]) AS s;
 -- the ways that end in an error
 SELECT is(pg_temp.led_astray($$SELECT outbox.emit('a b', '1', 't')$$), 'aggregatetype "a b" can''t be part of a topic''s name', 'refusals too');
 SELECT is(pg_temp.led_astray($$SELECT outbox.emit('o', '1', pg_catalog.repeat('t', 256))$$), 'type is longer than 255 characters', 'of length');

@@ -82,12 +82,15 @@ my $node = PgOutbox::Node->ready('main', slot => 'outbox');
 $node->safe_psql('postgres', <<'END');
 CREATE ROLE exporter LOGIN;
 GRANT USAGE ON SCHEMA outbox TO exporter;
-GRANT SELECT ON outbox.status, outbox.inbox_dead_letter TO exporter;
+GRANT SELECT ON outbox.status, outbox.dead_letter, outbox.inbox_dead_letter TO exporter;
+INSERT INTO outbox.dead_letter (slot, position, lsn, queue, code, reason, parked_at, committed_at, complete)
+SELECT 'outbox', i::text, '0/1', i, 'record-refused', 'why', to_timestamp(1000 * i), now(), true FROM generate_series(1, 3) i;
 INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, state, attempts, stored_at)
 SELECT 'mail', 't', 0, i, 'failed', 1, to_timestamp(1000 * i) FROM generate_series(1, 3) i;
 END
 my %values = (
 	outbox_slot => qr/^outbox postgres 0 \d+ \d+  0 0$/,
+	outbox_dead_letter => qr/^outbox 3 1000\.0+$/,
 	outbox_inbox_dead_letter => qr/^mail 3 1000\.0+$/);
 is(join(' ', sort keys %table), join(' ', sort keys %values), 'the queries of the exporter');
 foreach my $name (sort keys %table)

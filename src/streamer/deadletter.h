@@ -28,9 +28,6 @@
 /* code of what waits behind a dead letter of its key */
 #define DEADLETTER_BEHIND	"key-parked"
 
-/* of a message that is sent from the table */
-#define HEADER_REDRIVEN		"outbox.redriven"
-
 #define DEADLETTER_POLLFDS	2
 
 struct deadletter;

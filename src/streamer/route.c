@@ -229,9 +229,14 @@ add_header(struct message *message, const char *name, struct slice value)
 static bool
 is_reserved(struct slice name)
 {
-	return slice_equal(name, slice_of(HEADER_ID)) || slice_equal(name, slice_of(HEADER_TYPE)) ||
-		slice_equal(name, slice_of(HEADER_POSITION)) || slice_equal(name, slice_of(HEADER_PART)) ||
-		slice_equal(name, slice_of(HEADER_REPLAY));
+	static const char *const ours[] = {
+		HEADER_ID, HEADER_TYPE, HEADER_POSITION, HEADER_PART, HEADER_REPLAY, HEADER_REDRIVEN
+	};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (slice_equal(name, slice_of(ours[i])))
+			return true;
+	return false;
 }
 
 /* Our own first, in a fixed order, then the row's. */

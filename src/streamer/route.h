@@ -32,6 +32,7 @@
 #define HEADER_TRACEPARENT	"traceparent"
 #define HEADER_PART			"outbox.part"
 #define HEADER_REPLAY		"outbox.replay"
+#define HEADER_REDRIVEN		"outbox.redriven"	/* of what was a dead letter */
 
 /* "n/m", both up to 2^32 */
 #define PART_MAX_LEN		(10 + 1 + 10)

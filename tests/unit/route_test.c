@@ -308,6 +308,8 @@ test_headers(void)
 	is_str(route(s), "headers-invalid", "another one");
 	set_headers(s, "{\"outbox.replay\": \"x\"}");
 	is_str(route(s), "headers-invalid", "and another");
+	set_headers(s, "{\"outbox.redriven\": true}");
+	is_str(route(s), "headers-invalid", "and the last one");
 	set_headers(s, "{\"tenant\": \"acme\"}");
 	route(s);
 	route_mark_part(&s->message, 1, 12);

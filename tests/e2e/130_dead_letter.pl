@@ -110,6 +110,20 @@ foreach my $delivery ('at-least-once', 'exactly-once')
 			  . "FROM outbox.dead_letter d JOIN outbox.event e ON e.id::text = d.event_id WHERE d.slot = '$slot' AND d.complete"),
 		't', "$name: all fields as they were");
 
+	# --- what a person sees of it
+
+	my ($code, $out, $err) = $streamer->run('deadletter', 'list', '--key=bad');
+	my @line = map { [ split /\t/ ] } split /\n/, $out;
+	is("$code $err", '0 ', "$name: deadletter list");
+	is(join(' ', map { "$_->[1]:$_->[3]:$_->[6]:$_->[7]" } @line),
+		join(' ', "parked:message-too-large:$topic:bad", map { "queued:key-parked:$topic:bad" } @behind), "$name: its queue, in order");
+	(undef, $out) = $streamer->run('deadletter', 'list', '--limit=1');
+	is(scalar(() = $out =~ /\n/g), 1, "$name: as many as asked for");
+	($code, $out) = $streamer->run('deadletter', 'show', "--id=$line[1][5]");
+	is($code, 0, "$name: deadletter show");
+	like($out, qr/^headers +\{"a": "\\"x", "b": \[1, 1\.50\]\}$/m, "$name: its headers");
+	like($out, qr/^payload +\{.*"n": $behind[0]\b.*\}$/m, "$name: its payload");
+
 	# --- confirmed only once it is stored
 
 	my $lock = PgOutbox::Proc->start(
@@ -142,7 +156,8 @@ foreach my $delivery ('at-least-once', 'exactly-once')
 	# --- mended
 
 	$kafka->alter_topic($topic, 'max.message.bytes' => 1_000_000);
-	sql("SELECT outbox.redrive(key => 'bad')");
+	($code, $out) = $streamer->run('deadletter', 'redrive', '--key=bad');
+	is("$code $out", '0 ' . (1 + @behind) . " marked; the streamer sends them\n", "$name: deadletter redrive");
 	push @behind, emit($topic, 'bad');
 	wait_rows($slot, 'bad', '', "$name: redriven: the queue is empty") or diag($streamer->log_text);
 	my $free = emit($topic, 'bad');
@@ -171,9 +186,32 @@ foreach my $delivery ('at-least-once', 'exactly-once')
 	$confirmed->('behind the incomplete one');
 	sql("SELECT outbox.redrive(key => 'large')");
 	ok($node->wait_until("SELECT code = 'not-complete' FROM outbox.dead_letter WHERE slot = '$slot' AND key = 'large' ORDER BY position LIMIT 1", 20), "$name: it can't be redriven");
-	is(sql("SELECT outbox.discard(event_id => (SELECT id::text FROM outbox.event WHERE payload ->> 'n' = '$large'))"), 1, "$name: it is discarded");
+	my $id = sql("SELECT id FROM outbox.event WHERE payload ->> 'n' = '$large'");
+	($code, undef, $err) = $streamer->run('deadletter', 'discard', "--id=$id");
+	is($code, 1, "$name: nothing is discarded by accident");
+	like($err, qr/^outbox-streamer: error\[not-confirmed\]: .*; hint: .*--yes/, "$name: and it says how");
+	($code, $out) = $streamer->run('deadletter', 'discard', "--id=$id", '--yes');
+	is("$code $out", "0 1 marked; the streamer removes them\n", "$name: it is discarded");
 	wait_rows($slot, 'large', '', "$name: the queue is empty");
 	is_deeply(arrived($topic)->{large}, [$waiting], "$name: what waited has arrived");
 	is($streamer->stop, 0, "$name: stops when asked");
+}
+
+# --- what makes no sense
+
+my $streamer = PgOutbox::Streamer->new(node => $node, kafka => $kafka, slot => 'at');
+foreach my $case (
+	[ qr/needs one of list/ ],
+	[ qr/no "deadletter frob"/, 'frob' ],
+	[ qr/needs --id, --topic or --key/, 'redrive' ],
+	[ qr/needs --id, --topic or --key/, 'discard', '--yes' ],
+	[ qr/does not belong/, 'list', '--yes' ],
+	[ qr/does not belong/, 'redrive', '--key=k', '--limit=1' ],
+	[ qr/is not a number/, 'list', '--limit=1x' ])
+{
+	my ($message, @args) = @$case;
+	my ($code, $out, $err) = $streamer->run('deadletter', @args);
+	is("$code $out", '1 ', "deadletter @args: refused");
+	like($err, $message, 'and it says why');
 }
 done_testing();

@@ -53,7 +53,7 @@ my $progress = PgOutbox::Consumer->start($kafka, $progress_topic);
 sub sent
 {
 	my ($last) = ($progress->messages)[-1];
-	return $last->{value} =~ /"sent":(\d+)/ ? $1 : undef;
+	return $last && $last->{value} =~ /"sent":(\d+)/ ? $1 : undef;
 }
 
 $exact->many(6, 7);

@@ -133,7 +133,8 @@ redrive_settled(struct deadletter *d, const PGresult *res)
 	struct redrive *r = &d->redrive;
 	uint64_t	discarded = PQntuples(res) > 0 ? deadletter_number(res, 0, 3) : 0;
 
-	memmove(r->recheck, r->recheck + r->rechecking, (r->nrecheck - r->rechecking) * sizeof(*r->recheck));
+	if (r->rechecking > 0)
+		memmove(r->recheck, r->recheck + r->rechecking, (r->nrecheck - r->rechecking) * sizeof(*r->recheck));
 	r->nrecheck -= r->rechecking;
 	r->rechecking = 0;
 	r->more = false;

@@ -80,6 +80,18 @@ cli_option(struct cli *cli, int option, char **argv, const char *help)
 	}
 }
 
+int
+cli_options(struct cli *cli, int argc, char **argv, const char *help)
+{
+	static const struct option options[] = {CLI_LONG, {NULL, 0, NULL, 0}};
+	int			option;
+	int			status = -1;
+
+	while (status < 0 && (option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
+		status = cli_option(cli, option, argv, help);
+	return status;
+}
+
 bool
 cli_no_more(int argc, char **argv)
 {
@@ -106,6 +118,17 @@ cli_load(struct cli *cli, bool whole)
 	else
 		(void) cli_fail(&err);
 	return class;
+}
+
+int
+cli_begin(struct cli *cli, int argc, char **argv)
+{
+	enum err_class class;
+
+	if (!cli_no_more(argc, argv))
+		return 1;
+	class = cli_load(cli, true);
+	return class == ERR_NONE ? -1 : err_exit_status(class);
 }
 
 static int

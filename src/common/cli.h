@@ -86,6 +86,9 @@ extern int	cli_main(const struct cli_program *program, struct settings *settings
  */
 extern int	cli_option(struct cli *cli, int option, char **argv, const char *help);
 
+/* The options of a command that has none of its own.  -1 to go on, or the exit status. */
+extern int	cli_options(struct cli *cli, int argc, char **argv, const char *help);
+
 /* Complains about the command line; returns the exit status. */
 extern int	cli_usage(const char *fmt,...) __attribute__((format(printf, 1, 2)));
 
@@ -98,6 +101,10 @@ extern bool cli_no_more(int argc, char **argv);
  * logged; the exit status is to be err_exit_status() of the class.
  */
 extern enum err_class cli_load(struct cli *cli, bool whole);
+
+/* After the options: no argument may be left over, and all is loaded.  -1 to go on, or
+ * the exit status. */
+extern int	cli_begin(struct cli *cli, int argc, char **argv);
 
 /* Logs the error and returns the exit status of its class. */
 extern int	cli_fail(const struct err *err);

@@ -35,19 +35,14 @@ show(struct cli *cli)
 int
 cli_config(struct cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {CLI_LONG, {NULL, 0, NULL, 0}};
 	char		help[1024];
 	const char *what;
-	int			option;
+	int			status;
 
 	(void) snprintf(help, sizeof(help), help_format, cli->program->config->name);
-	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
-	{
-		int			status = cli_option(cli, option, argv, help);
-
-		if (status >= 0)
-			return status;
-	}
+	status = cli_options(cli, argc, argv, help);
+	if (status >= 0)
+		return status;
 	if (optind >= argc)
 		return cli_usage("config needs one of show, example, reference, man, metrics");
 	what = argv[optind++];

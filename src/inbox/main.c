@@ -36,21 +36,9 @@ static const struct cli_program program = {
 int
 cmd_begin(struct cli *cli, int argc, char **argv, const char *help)
 {
-	static const struct option options[] = {CLI_LONG, {NULL, 0, NULL, 0}};
-	int			option;
-	enum err_class class;
+	int			status = cli_options(cli, argc, argv, help);
 
-	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
-	{
-		int			status = cli_option(cli, option, argv, help);
-
-		if (status >= 0)
-			return status;
-	}
-	if (!cli_no_more(argc, argv))
-		return 1;
-	class = cli_load(cli, true);
-	return class == ERR_NONE ? -1 : err_exit_status(class);
+	return status >= 0 ? status : cli_begin(cli, argc, argv);
 }
 
 int

@@ -67,12 +67,10 @@ cmd_check(struct cli *cli, int argc, char **argv)
 	};
 	bool		sql = false;
 	int			option;
-	enum err_class class;
+	int			status;
 
 	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
 	{
-		int			status;
-
 		if (option == OPTION_SQL)
 		{
 			sql = true;
@@ -82,10 +80,8 @@ cmd_check(struct cli *cli, int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
-	if (!cli_no_more(argc, argv))
-		return 1;
-	class = cli_load(cli, true);
-	if (class != ERR_NONE)
-		return err_exit_status(class);
+	status = cli_begin(cli, argc, argv);
+	if (status >= 0)
+		return status;
 	return run(cli, sql);
 }

@@ -150,7 +150,6 @@ cmd_stream(struct cli *cli, int argc, char **argv)
 	bool		no_loop = false;
 	int			option;
 	int			status;
-	enum err_class class;
 
 	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
 	{
@@ -169,11 +168,9 @@ cmd_stream(struct cli *cli, int argc, char **argv)
 					return status;
 		}
 	}
-	if (!cli_no_more(argc, argv))
-		return 1;
-	class = cli_load(cli, true);
-	if (class != ERR_NONE)
-		return err_exit_status(class);
+	status = cli_begin(cli, argc, argv);
+	if (status >= 0)
+		return status;
 	cli->settings->endpos = endpos;
 	cli->settings->no_loop = no_loop;
 	return run(cli);

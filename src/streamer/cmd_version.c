@@ -20,17 +20,11 @@ static const char help[] =
 int
 cmd_version(struct cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {CLI_LONG, {NULL, 0, NULL, 0}};
 	int			libpq = PQlibVersion();
-	int			option;
+	int			status = argc > 1 ? cli_options(cli, argc, argv, help) : -1;
 
-	while (argc > 1 && (option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1)
-	{
-		int			status = cli_option(cli, option, argv, help);
-
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (argc > 1 && !cli_no_more(argc, argv))
 		return 1;
 	printf("outbox-streamer %s (wire %d to %d, libpq %d.%d, librdkafka %s)\n",

@@ -20,6 +20,7 @@
 #define TURN_MAX		1000	/* rows between two looks at signals and acknowledgements */
 #define SLOT_STEP_MS	100		/* between two looks at the slot */
 #define RATE_WINDOW_MS	1000	/* what was not sent within it is not made up for */
+#define STEP_MS			20		/* what is due within it goes together */
 
 struct replay
 {
@@ -90,7 +91,7 @@ due(struct replay *r, int64_t now)
 		r->window += RATE_WINDOW_MS;
 		r->in_window = r->in_window > rate ? r->in_window - rate : 0;
 	}
-	return r->window + r->in_window * 1000 / rate;
+	return r->window + (r->in_window * 1000 / rate + STEP_MS - 1) / STEP_MS * STEP_MS;
 }
 
 /* ---- a row ---- */
@@ -275,6 +276,7 @@ prepare(struct replay *r, const struct config *config, struct err *err)
 	r->sink = make_sink(r, err);
 	if (r->sink == NULL)
 		return err->class;
+	r->sink->backlog = true;	/* no row is so new that somebody waits for it */
 	r->rows = replay_rows_new(r->settings, config, &options->selection, options->timeout_ms, err);
 	if (r->rows == NULL || replay_rows_open(r->rows, &lsn, err) != ERR_NONE)
 		return err->class;

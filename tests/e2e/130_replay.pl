@@ -226,6 +226,17 @@ ok($streamer->alive, 'the streamer is still there');
 is($streamer->stop, 0, 'and stops when asked');
 $expected = $consumer->count;
 
+# --- however slowly they go, messages share batches: nobody waits for a single one
+
+{
+	my $one = $kafka->create_topic(PgOutbox::Kafka::unique_name('batches'), 1);
+	my ($code, undef, $err) = replay('--aggregate-type=invoice', '--rate=1500', "--topic=$one", '--no-wait');
+	is($code, 0, 'replayed to one partition') or diag($err);
+	my $sent = $kafka->messages_in($one);
+	my $batches = () = $kafka->dump_log($one, 0) =~ /^baseOffset: /mg;
+	cmp_ok($batches, '<', $sent / 5, "$sent messages share batches ($batches)");
+}
+
 # --- what it refuses, in one line
 
 foreach my $case (
@@ -267,10 +278,10 @@ foreach my $case (
 	is($code, 2, 'a query that writes by a function is refused');
 	like($err, qr/error\[postgres-error\]: .*read-only transaction/, 'by the server') or diag($err);
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM wanted'), 2, 'and has not written');
-	$node->safe_psql('postgres', q{INSERT INTO outbox.event (aggregatetype, aggregateid, type, payload) VALUES ('nowhere', '1', 'x', '{}')});
+	my $nowhere = $node->safe_psql('postgres', q{SELECT outbox.emit('nowhere', '1', 'x', '{}')});
 	($code, $out, $err) = replay('--aggregate-type=nowhere', '--no-wait');
 	is($code, 3, 'a topic that does not exist: status 3');
-	like($err, qr/error\[topic-unknown\]/, 'and says so') or diag($err);
+	like($err, qr/error\[topic-unknown\]: [^\n]*"$base\.nowhere"[^\n]*"$nowhere"/, 'and says which one, and which row') or diag($err);
 }
 is($consumer->count, $expected, 'nothing of all this was sent');
 

@@ -28,6 +28,9 @@
 
 #define REPORTS_MAX		256		/* delivery reports taken from an event at once */
 
+#define ID_SHOWN		64		/* octets of an id that an error shows; a UUID has 36 */
+#define EVENT_NAME_SIZE	(ID_SHOWN + 32)
+
 static uint64_t
 make_opaque(const struct message *message, uint32_t sequence)
 {
@@ -106,13 +109,14 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	p->reached = p->down = false;
 	p->opened++;
 	p->unacked = 0;
-	if (!settings_kafka(p->settings, "linger.ms"))
-		kafka_prompt_start(&p->prompt, p->client);
 	p->topics = topics_new();
-	if (p->topics)
-		return ERR_NONE;
-	kafka_producer_close(p);
-	return err_set(err, ERR_RETRY, "out-of-memory", "out of memory");
+	if (!p->topics)
+		err_set(err, ERR_RETRY, "out-of-memory", "out of memory");
+	else if (!settings_kafka(p->settings, "linger.ms") && !kafka_prompt_start(&p->prompt, p->client))
+		err_set(err, ERR_RETRY, "out-of-threads", "no thread can be started for the Kafka producer");
+	if (err->class)
+		kafka_producer_close(p);
+	return err->class;
 }
 
 void
@@ -149,17 +153,30 @@ make_headers(const struct message *message)
 	return headers;
 }
 
+/* "the event with id ..." for an error, as far as its header says it. */
+static const char *
+name_event(struct slice id, char *out, size_t size)
+{
+	if (id.len == 0)
+		return "an event";
+	snprintf(out, size, "the event with id \"%.*s\"", (int) (id.len < ID_SHOWN ? id.len : ID_SHOWN), id.data);
+	return out;
+}
+
 /* A message that the client itself refuses. */
 static enum sink_result
 refused(const struct message *message, uint32_t sequence, rd_kafka_resp_err_t code,
 		const char *reason, struct sink_rejection *rejection, struct err *err)
 {
 	const struct kafka_error *known = kafka_error(code);
+	struct slice id = message->nheaders > 0 && slice_equal(message->headers[0].name, slice_of(HEADER_ID)) ?
+		message->headers[0].value : (struct slice) {NULL, 0};
+	char		event[EVENT_NAME_SIZE];
 
 	if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		return SINK_FULL;
-	err_set(err, known->class, known->code, "Kafka: the message for topic \"%s\", position %s, was refused: %s",
-			message->topic, message->position, reason);
+	err_set(err, known->class, known->code, "Kafka: topic \"%s\": %s was refused: %s",
+			message->topic, name_event(id, event, sizeof(event)), reason);
 	err_hint(err, "%s", known->hint);
 	if (known->class == ERR_DATA)
 	{
@@ -214,20 +231,30 @@ kafka_producer_send(struct kafka_producer *p, const struct message *message, uin
 	return result;
 }
 
+/* A header of a message that was not delivered; empty: it has none of the name. */
+static struct slice
+read_header(const rd_kafka_message_t *report, const char *name)
+{
+	rd_kafka_headers_t *headers;
+	const void *value = NULL;
+	size_t		len = 0;
+
+	if (rd_kafka_message_headers(report, &headers) || rd_kafka_header_get_last(headers, name, &value, &len))
+		return (struct slice) {NULL, 0};
+	return (struct slice) {(char *) value, len};
+}
+
 /* Where a message came from, as its header says. */
 static void
 read_position(const rd_kafka_message_t *report, char position[POSITION_LEN + 1])
 {
-	rd_kafka_headers_t *headers;
-	const void *value;
-	size_t		len;
+	struct slice value = read_header(report, HEADER_POSITION);
 
 	position[0] = '\0';
-	if (rd_kafka_message_headers(report, &headers) || rd_kafka_header_get_last(headers, HEADER_POSITION, &value, &len) ||
-		len != POSITION_LEN)
+	if (value.len != POSITION_LEN)
 		return;
-	memcpy(position, value, len);
-	position[len] = '\0';
+	memcpy(position, value.data, value.len);
+	position[value.len] = '\0';
 }
 
 /* A message that was not delivered. */
@@ -237,6 +264,7 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	const struct kafka_error *known = kafka_error(report->err);
 	uint32_t	sequence = (uint32_t) (uintptr_t) report->_private;
 	char		partition_text[32] = "";
+	char		event[EVENT_NAME_SIZE];
 
 	/* what failed as a consequence of something else says nothing by itself */
 	if (err->class == ERR_DATA && known->class == ERR_DATA)
@@ -251,8 +279,9 @@ failed_report(const rd_kafka_message_t *report, struct sink_rejection *rejection
 	/* none was chosen in a topic that nobody knows */
 	if (report->partition >= 0)
 		snprintf(partition_text, sizeof(partition_text), " partition %" PRId32, report->partition);
-	err_set(err, known->class, known->code, "Kafka: topic \"%s\"%s did not take a message: %s",
-			rd_kafka_topic_name(report->rkt), partition_text, rd_kafka_err2str(report->err));
+	err_set(err, known->class, known->code, "Kafka: topic \"%s\"%s did not take %s: %s",
+			rd_kafka_topic_name(report->rkt), partition_text,
+			name_event(read_header(report, HEADER_ID), event, sizeof(event)), rd_kafka_err2str(report->err));
 	err_hint(err, "%s", known->hint);
 	rejection->sequence = sequence;
 	rejection->alone = !known->batch;

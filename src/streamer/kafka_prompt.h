@@ -33,7 +33,7 @@ struct kafka_prompt
 	atomic_bool stop;
 };
 
-/* False: there is no thread or file descriptor to be had; messages linger then. */
+/* False: there is no thread or file descriptor to be had. */
 extern bool kafka_prompt_start(struct kafka_prompt *prompt, rd_kafka_t *client);
 
 /* What has been produced is to be sent at once.  Cheap enough for every message. */

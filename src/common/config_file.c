@@ -124,9 +124,12 @@ check_text(struct reader *reader, const char *data, size_t len)
 		size_t		n = sequence(p, end);
 
 		if (n == 0)
-			return line_error(reader, line, "config-syntax",
+		{
+			(void) line_error(reader, line, "config-syntax",
 							  *p == '\0' ? "there is a NUL byte in this line"
 							  : "this line is not valid UTF-8");
+			return err_hint(reader->err, "save the file as plain text in UTF-8");
+		}
 		if (*p == '\n')
 			line++;
 		p += n;

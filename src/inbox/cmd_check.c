@@ -146,16 +146,15 @@ check_kafka(struct findings *f, const struct settings *settings)
 	rd_kafka_resp_err_t code;
 	struct err	err = {0};
 	rd_kafka_t *client = NULL;
-	char		reason[256];
 
 	if (kafka_properties_set(conf, &settings->kafka, &err) ||
 		kafka_conf_set(conf, "log_level", "0", "own", &err) ||
-		kafka_conf_set(conf, "group.id", settings->consumer, "own", &err) ||
-		!(client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason))))
-	{
+		kafka_conf_set(conf, "group.id", settings->consumer, "own", &err))
 		rd_kafka_conf_destroy(conf);
-		if (!err.class)
-			err_set(&err, ERR_CONFIG, "kafka-property", "no Kafka consumer can be made: %s", reason);
+	else
+		client = kafka_client_new(RD_KAFKA_CONSUMER, conf, &err);
+	if (!client)
+	{
 		found_fail(f, &err);
 		return;
 	}

@@ -107,7 +107,7 @@ on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 	{
 		c->down = true;
 		c->reached = false;
-		log_warning("no Kafka broker answers; waiting: %s", reason);
+		kafka_log_unreachable(reason);
 	}
 	else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && !c->reached)
 	{
@@ -165,17 +165,13 @@ static enum err_class
 open_client(struct consume *c, const struct settings *settings, struct err *err)
 {
 	rd_kafka_conf_t *conf = make_conf(settings, c, err);
-	char		reason[256];
 	static const uint64_t one = 1;
 
 	if (!conf)
 		return err->class;
-	c->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+	c->client = kafka_client_new(RD_KAFKA_CONSUMER, conf, err);
 	if (!c->client)
-	{
-		rd_kafka_conf_destroy(conf);
-		return err_set(err, ERR_CONFIG, "kafka-property", "no Kafka consumer can be made: %s", reason);
-	}
+		return err->class;
 	rd_kafka_poll_set_consumer(c->client);
 	rd_kafka_set_log_queue(c->client, NULL);
 	c->queue = rd_kafka_queue_get_consumer(c->client);

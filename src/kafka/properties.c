@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/log.h"
+
 static bool
 is_property(const struct kafka_property *property, const char *name)
 {
@@ -140,4 +142,29 @@ kafka_properties_check(const struct kafka_properties *properties,
 		class = kafka_properties_set(conf, properties, err);
 	rd_kafka_conf_destroy(conf);
 	return class;
+}
+
+rd_kafka_t *
+kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct err *err)
+{
+	char		reason[256];
+	rd_kafka_t *client = rd_kafka_new(type, conf, reason, sizeof(reason));
+
+	if (client != NULL)
+		return client;
+	rd_kafka_conf_destroy(conf);
+	(void) err_set(err, ERR_CONFIG, "kafka-property", "no Kafka %s can be made: %s",
+				   type == RD_KAFKA_PRODUCER ? "producer" : "consumer", reason);
+	(void) err_hint(err, "see kafka.security.protocol, kafka.sasl.* and kafka.ssl.*; the files that they name must be there and readable by this user");
+	return NULL;
+}
+
+void
+kafka_log_unreachable(const char *reason)
+{
+	struct err	err = {0};
+
+	(void) err_set(&err, ERR_RETRY, "kafka-unreachable", "no Kafka broker answers; waiting: %s", reason);
+	(void) err_hint(&err, "check kafka.bootstrap.servers and kafka.security.protocol, the brokers' advertised.listeners, and firewalls between");
+	log_err(LOG_LEVEL_WARNING, &err);
 }

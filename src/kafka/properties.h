@@ -71,4 +71,10 @@ extern enum err_class kafka_properties_set(rd_kafka_conf_t *conf,
 										   const struct kafka_properties *properties,
 										   struct err *err);
 
+/* A client made of conf, which is given away in any case.  NULL: ERR_CONFIG. */
+extern rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct err *err);
+
+/* Says that all brokers are away, and that they are waited for. */
+extern void kafka_log_unreachable(const char *reason);
+
 #endif							/* OUTBOX_KAFKA_PROPERTIES_H */

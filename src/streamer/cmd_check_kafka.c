@@ -111,11 +111,10 @@ check_kafka_start(struct check *check)
 	(void) rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
 	rd_kafka_conf_set_error_cb(conf, note_error);
 	rd_kafka_conf_set_opaque(conf, k);
-	k->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+	k->producer = kafka_client_new(RD_KAFKA_PRODUCER, conf, &err);
 	if (k->producer == NULL)
 	{
-		rd_kafka_conf_destroy(conf);
-		check_fail(check, "kafka-property", NULL, NULL, "no Kafka producer can be made: %s", text);
+		check_fail_err(check, &err, NULL);
 		free(k);
 		return NULL;
 	}

@@ -106,6 +106,8 @@ explain_not_allowed(struct check *check, struct err *err)
 static void
 report_probe(struct check *check, struct err *err)
 {
+	if (strcmp(err->code, "wal-level") == 0)
+		return;					/* said already, from the setting */
 	if (strcmp(err->code, "canceled") == 0 || strcmp(err->code, "postgres-slow") == 0)
 	{
 		check_warn(check, "plugin", NULL, "try again when no long transaction runs (pg_stat_activity)",

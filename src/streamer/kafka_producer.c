@@ -97,12 +97,9 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	rd_kafka_topic_conf_set_partitioner_cb(topic_conf, partition);
 	rd_kafka_topic_conf_set_opaque(topic_conf, p);
 	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
-	p->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
+	p->client = kafka_client_new(RD_KAFKA_PRODUCER, conf, err);
 	if (!p->client)
-	{
-		rd_kafka_conf_destroy(conf);
-		return err_set(err, ERR_CONFIG, "kafka-property", "no Kafka producer can be made: %s", reason);
-	}
+		return err->class;
 	rd_kafka_set_log_queue(p->client, NULL);
 	p->queue = rd_kafka_queue_get_main(p->client);
 	rd_kafka_queue_io_event_enable(p->queue, p->wakeup, &one, sizeof(one));
@@ -361,8 +358,7 @@ serve_error(struct kafka_producer *p, rd_kafka_event_t *event, struct err *err)
 		p->down = true;
 		p->reached = false;
 		p->outages++;
-		log_warning("no Kafka broker answers; waiting: %s",
-					p->trouble[0] ? p->trouble : rd_kafka_event_error_string(event));
+		kafka_log_unreachable(p->trouble[0] ? p->trouble : rd_kafka_event_error_string(event));
 	}
 	else
 	{

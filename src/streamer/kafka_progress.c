@@ -185,14 +185,9 @@ make_consumer(const struct settings *settings, const char *topic, struct err *er
 	rd_kafka_conf_set(conf, "group.id", topic, reason, sizeof(reason));
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
 		rd_kafka_conf_set(conf, properties[i][0], properties[i][1], reason, sizeof(reason));
-	consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
+	consumer = kafka_client_new(RD_KAFKA_CONSUMER, conf, err);
 	if (consumer)
 		rd_kafka_poll_set_consumer(consumer);
-	else
-	{
-		rd_kafka_conf_destroy(conf);
-		err_set(err, ERR_CONFIG, "kafka-property", "no Kafka consumer can be made: %s", reason);
-	}
 	return consumer;
 }
 

@@ -53,7 +53,7 @@ sub refused
 	subtest $name => sub {
 		is($code, 1, 'exit 1');
 		is($out, '', 'nothing on stdout');
-		like($err, qr/\Aoutbox-streamer: error\[[a-z-]+\]: [^\n]*\n\z/, 'one line');
+		like($err, qr/\Aoutbox-streamer: error\[[a-z-]+\]: [^\n]*; hint: \S[^\n]*\n\z/, 'one line, with a hint');
 		like($err, $regex, 'it says so');
 	};
 	return;

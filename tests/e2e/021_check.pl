@@ -200,6 +200,8 @@ finds(qr/^FAIL kafka-unreachable +no answer from 127\.0\.0\.1:$closed: .*refused
 finds(qr/^FAIL kafka-unreachable +no answer from 127\.0\.0\.1:$mute/m, 'a silent broker', '-o', "kafka.bootstrap.servers=127.0.0.1:$mute");
 finds(qr/^FAIL postgres-unreachable .*127\.0\.0\.1.*\nFAIL kafka-unreachable/m, 'both silent', '-o', "kafka.bootstrap.servers=127.0.0.1:$mute",
 	'-o', "postgres.dsn=host=127.0.0.1 port=$mute dbname=x");
+finds(qr/^FAIL kafka-property +no Kafka producer can be made: ssl\.ca\.location.*; hint: .*files/m, 'no such file of CAs',
+	'-o', 'kafka.security.protocol=ssl', '-o', 'kafka.ssl.ca.location=/nonexistent');
 finds(qr/^FAIL kafka-refused|^FAIL kafka-unreachable/m, 'TLS to a broker without', '-o', 'kafka.security.protocol=ssl');
 
 # --- several hosts, the first of them dead

@@ -118,7 +118,7 @@ is($http->metrics->{'outbox_streamer_events_produced_total'}, 8, 'without a mess
 
 my $offset = -s $streamer->log;
 $kafka->kill9;
-$streamer->wait_for_log(qr/no Kafka broker answers/, 20, $offset) or die 'not noticed';
+$streamer->wait_for_log(qr/warning\[kafka-unreachable\]: no Kafka broker answers; waiting: \S.*; hint: \S/, 20, $offset) or die 'not noticed';
 emit(7);
 now_is('outbox_streamer_inflight_events', 7, 'broker away: seven events in flight');
 $m = $http->metrics;

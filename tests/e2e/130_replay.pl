@@ -283,6 +283,12 @@ foreach my $case (
 	is($code, 3, 'a topic that does not exist: status 3');
 	like($err, qr/error\[topic-unknown\]: [^\n]*"$base\.nowhere"[^\n]*"$nowhere"/, 'and says which one, and which row') or diag($err);
 }
+{
+	$node->safe_psql('postgres', 'CREATE ROLE stranger LOGIN');
+	my ($code, undef, $err) = replay('--all', '-o', 'postgres.dsn=' . $node->dsn('postgres', user => 'stranger'));
+	is($code, 1, 'a role without rights: status 1');
+	like($err, qr/error\[permission-denied\]: .*; hint: .*outbox\.grant_stream\(\)/, 'and what gives them');
+}
 is($consumer->count, $expected, 'nothing of all this was sent');
 
 # --- an own table, without Kafka

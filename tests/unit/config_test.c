@@ -111,7 +111,7 @@ static const struct refusal refusals[] = {
 	{"[]\n", 0, 1, "", ""},
 	{"[main]\n = x\n", 0, 2, "", ""},
 	{"[main]\nname = a\0b\n", 18, 2, "NUL byte", ""},
-	{"[main]\n\nname = \xff\n", 0, 3, "not valid UTF-8", ""},
+	{"[main]\n\nname = \xff\n", 0, 3, "not valid UTF-8", "plain text in UTF-8"},
 	{"[main]\nname = \xe2\x82\n", 0, 2, "not valid UTF-8", ""},
 	{"[main]\npassword_file = /nonexistent/file\n", 0, 2, "cannot read \"/nonexistent/file\"", "main.password_file"},
 	{"[main]\nname_file = /dev/null\n", 0, 2, "no key \"name_file\"", ""},

@@ -374,8 +374,16 @@ put_fields(OutboxState *state, const OutboxSlice *fields, Size limit)
 	return error;
 }
 
+static void
+put_message_head(OutboxState *state, const char *table)
+{
+	put_head(state);
+	if (table)
+		appendStringInfo(&state->frame, ",\"table\":\"%s\"", table);
+}
+
 void
-outbox_event_message(OutboxState *state, const char *content, Size size)
+outbox_event_message(OutboxState *state, const char *table, const char *content, Size size)
 {
 	OutboxSlice fields[OUTBOX_MESSAGE_FIELDS];
 	const OutboxSlice *payload = &fields[OUTBOX_MESSAGE_FIELDS - 1];
@@ -384,7 +392,7 @@ outbox_event_message(OutboxState *state, const char *content, Size size)
 	const char *error;
 	int			start;
 
-	put_head(state);
+	put_message_head(state, table);
 	if (!outbox_split_message(content, size, fields))
 	{
 		put_no_payload(state, OUTBOX_ERROR_MESSAGE);
@@ -394,7 +402,7 @@ outbox_event_message(OutboxState *state, const char *content, Size size)
 	if (frame->len - before > OUTBOX_WIRE_MAX_HEAD - HEAD_TAIL)
 	{
 		truncate_to(frame, before);
-		put_head(state);
+		put_message_head(state, table);
 		put_fields(state, fields, SHORT_MEMBER);
 		error = error ? error : OUTBOX_ERROR_FIELD_SIZE;
 	}

@@ -13,6 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "replication/origin.h"
 #include "replication/output_plugin.h"
+#include "replication/slot.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -122,6 +123,24 @@ change_cb(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation,
 	end_event(state, old);
 }
 
+/* What this slot's own streamer tells of a dead letter: nobody else's business. */
+static inline bool
+is_of_our_dead_letter(const LogicalDecodingContext *ctx, const char *prefix)
+{
+	const Size	len = sizeof(OUTBOX_DEAD_LETTER_PREFIX) - 1;
+
+	return strncmp(prefix, OUTBOX_DEAD_LETTER_PREFIX, len) == 0 &&
+		strcmp(prefix + len, NameStr(ctx->slot->data.name)) == 0;
+}
+
+static inline bool
+is_event(OutboxState *state, const char *prefix, const char *content, Size size)
+{
+	return state->options.message_prefix[0] != '\0' &&
+		strcmp(prefix, state->options.message_prefix) == 0 &&
+		(state->options.nshards == 1 || outbox_message_is_ours(state, content, size));
+}
+
 /*
  * Non-transactional messages are decoded before anybody knows whether their
  * transaction commits, and have no commit whose LSN could be confirmed.
@@ -132,20 +151,20 @@ message_cb(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr messag
 {
 	OutboxState *state = ctx->output_plugin_private;
 	MemoryContext old;
+	bool		dead_letter;
 
 	(void) message_lsn;
 	if (!transactional)
 		return;
-	if (state->options.message_prefix[0] == '\0' ||
-		strcmp(prefix, state->options.message_prefix) != 0 ||
-		(state->options.nshards > 1 && !outbox_message_is_ours(state, content, size)))
+	dead_letter = is_of_our_dead_letter(ctx, prefix);
+	if (!dead_letter && !is_event(state, prefix, content, size))
 	{
 		skip_change(ctx, state);
 		return;
 	}
 	outbox_event_begin(ctx, txn);
 	old = MemoryContextSwitchTo(state->event_context);
-	outbox_event_message(state, content, size);
+	outbox_event_message(state, dead_letter ? OUTBOX_DEAD_LETTER_TABLE : NULL, content, size);
 	end_event(state, old);
 }
 

@@ -194,8 +194,9 @@ extern void outbox_event_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *tx
 extern void outbox_event_row(OutboxState *state, const OutboxRelation *relation,
 							 Relation rel, HeapTuple tuple);
 
-/* Writes a message's event, likewise. */
-extern void outbox_event_message(OutboxState *state, const char *content, Size size);
+/* Writes a message's event, likewise; table: what its head says of that, or NULL. */
+extern void outbox_event_message(OutboxState *state, const char *table, const char *content,
+								 Size size);
 
 /* Writes the commit line and sends the last frame; call from commit_cb only. */
 extern void outbox_frame_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn);

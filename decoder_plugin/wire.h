@@ -63,6 +63,11 @@
  *   field   = "-,"                 NULL
  *           | <decimal> ":" octets ","
  *
+ * What a streamer tells of a dead letter of its own has the prefix
+ * OUTBOX_DEAD_LETTER_PREFIX followed by its slot's name.  That slot alone has
+ * it, whatever message_prefix and shard are, and its head's "table" is
+ * OUTBOX_DEAD_LETTER_TABLE, which says so for certain: nothing else has that.
+ *
  * Versions: the client names the newest version it reads with the plugin option
  * "wire"; the plugin refuses one that it can't write and repeats the version in
  * every begin line.  A streamer of version N reads N and N-1.
@@ -125,6 +130,10 @@ enum outbox_wire_member
 #define OUTBOX_MESSAGE_PREFIX	"pg_outbox"
 #define OUTBOX_MESSAGE_VERSION	'1'
 #define OUTBOX_MESSAGE_FIELDS	10
+
+/* logical messages about dead letters; the slot's name follows */
+#define OUTBOX_DEAD_LETTER_PREFIX	"pg_outbox.dead_letter/"
+#define OUTBOX_DEAD_LETTER_TABLE	"outbox.dead_letter"
 
 /* names of the plugin's options */
 #define OUTBOX_OPTION_WIRE			"wire"				/* newest version that the client reads */

@@ -108,9 +108,9 @@ BEGIN
         advice := 'One member for each header, such as {"source": "shop"}; NULL for none.';
 
     -- whoever takes the last header of a name would take this one for ours
-    ELSIF headers OPERATOR(pg_catalog.?|) '{id,eventType,outbox.position,outbox.part,outbox.replay,outbox.redriven}'::pg_catalog.text[] THEN
+    ELSIF headers OPERATOR(pg_catalog.?|) '{id,eventType,outbox.position,outbox.part,outbox.replay,outbox.redriven,outbox.dead_letter.code,outbox.dead_letter.reason,outbox.dead_letter.topic,outbox.dead_letter.position,outbox.dead_letter.slot,outbox.dead_letter.payload}'::pg_catalog.text[] THEN
         col := 'headers';
-        problem := 'headers "id", "eventType", "outbox.position", "outbox.part", "outbox.replay" and "outbox.redriven" are the streamer''s own';
+        problem := 'headers "id", "eventType", "outbox.position", "outbox.part", "outbox.replay", "outbox.redriven" and "outbox.dead_letter.*" are the streamer''s own';
         advice := 'Choose another name; id and type are columns of the event.';
 
     ELSIF headers IS NOT NULL AND pg_catalog.jsonb_array_length(

@@ -394,9 +394,12 @@ check_fixed_topics(struct check *check, const struct rd_kafka_metadata *metadata
 				   const struct broker_config *broker)
 {
 	const char *pattern = check->settings->topic;
+	const char *dead_letters = check->settings->dead_letter_topic;
 
 	if (strstr(pattern, "${") == NULL && find_topic(metadata, pattern) == NULL)
 		report_missing_topic(check, pattern, broker);
+	if (dead_letters[0] != '\0' && find_topic(metadata, dead_letters) == NULL)
+		report_missing_topic(check, dead_letters, broker);
 	for (size_t i = 0; i < config_count(check->config); i++)
 	{
 		const struct config_value *v = config_at(check->config, i);

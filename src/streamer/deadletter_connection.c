@@ -33,6 +33,7 @@ sync_pipeline(struct deadletter *d)
 	if (PQpipelineSync(d->conn))
 		deadletter_expect(d, (struct pipeline_entry) {.kind = PIPELINE_SYNC});
 	d->unsynced = false;
+	d->copies = 0;
 }
 
 void
@@ -56,6 +57,7 @@ deadletter_close(struct deadletter *d)
 	d->first = d->next;
 	d->rows = 0;
 	d->ready = d->unsynced = d->aborted = false;
+	d->copies = 0;
 }
 
 void

@@ -3,6 +3,7 @@
  *
  * deadletter.c             parking: which events are stored, and how
  * deadletter_connection.c  the connection: statements out, results in
+ * deadletter_copy.c        what the dead-letter topic is told
  * deadletter_redrive.c     the way back: what is marked is sent
  * deadletter_settle.c      the way back: what the table is told, and says
  * deadletter_sql.c         the statements
@@ -16,6 +17,7 @@
 #include <libpq-fe.h>
 
 #include "../common/clock.h"
+#include "../common/text.h"
 #include "deadletter.h"
 #include "parked.h"
 
@@ -136,6 +138,7 @@ struct deadletter
 	uint32_t	next;
 	uint32_t	rows;			/* PIPELINE_ROWs in it */
 	bool		unsynced;		/* rows since the last PIPELINE_SYNC */
+	int64_t		copies;			/* of these, with a copy for the dead-letter topic */
 	bool		aborted;		/* the transaction at hand has failed */
 	bool		doubt;			/* rows were in one that has failed */
 	struct err	failure;		/* why */
@@ -143,6 +146,11 @@ struct deadletter
 	uint64_t	committed;		/* of these, durable */
 
 	struct redrive redrive;
+	struct
+	{
+		struct text content,
+					headers;
+	}			copy;			/* the one at hand */
 	struct deadletter_counts counts;
 	int64_t		now;
 };
@@ -164,6 +172,28 @@ deadletter_expect(struct deadletter *d, struct pipeline_entry entry)
 
 /* "TTTTTTTT/LLLLLLLLLLLLLLLL/NNNNNNNN" */
 extern bool deadletter_position(const char *text, size_t len, struct parked_position *position);
+
+/* ---------- deadletter_copy.c ---------- */
+
+/* What a copy is made of. */
+struct deadletter_copied
+{
+	const struct slice *member; /* of the head */
+	struct slice topic,			/* that it was for */
+				key,
+				headers,		/* the row's */
+				position;
+	const char *code;
+	const char *reason;
+	bool		complete;		/* it has its payload, or is a tombstone */
+};
+
+/* Whether the dead-letter topic is told of an event with this code, from this table. */
+extern bool deadletter_wants_copy(const struct deadletter *d, const char *code, struct slice source);
+
+/* The logical message up to its payload, valid until the next one.  False: out of memory. */
+extern bool deadletter_copy(struct deadletter *d, const struct deadletter_copied *copied,
+							struct slice *content);
 
 /* ---------- deadletter_connection.c ---------- */
 
@@ -191,6 +221,12 @@ extern const char deadletter_load_sql[];
 extern const char deadletter_prepare[];
 
 /* ---------- deadletter_redrive.c ---------- */
+
+/* What the columns FETCH_MEMBERS to FETCH_PAYLOAD - 1 are in a head. */
+extern const enum outbox_wire_member redrive_members[];
+
+/* A column in binary form. */
+extern struct slice redrive_slice(const PGresult *res, int row, int column);
 
 extern void redrive_init(struct deadletter *d);
 extern void redrive_free(struct deadletter *d);

@@ -35,7 +35,7 @@
 #define SINK_IDLE_MS		30000
 
 /* The members of FETCH, in their order. */
-static const enum outbox_wire_member fetch_members[] = {
+const enum outbox_wire_member redrive_members[] = {
 	OUTBOX_WIRE_TABLE, OUTBOX_WIRE_ID, OUTBOX_WIRE_AGGREGATETYPE, OUTBOX_WIRE_AGGREGATEID, OUTBOX_WIRE_TYPE,
 	OUTBOX_WIRE_TOPIC, OUTBOX_WIRE_KEY, OUTBOX_WIRE_PARTITION_KEY, OUTBOX_WIRE_HEADERS, OUTBOX_WIRE_TRACEPARENT
 };
@@ -203,8 +203,8 @@ sink_failed(struct deadletter *d, const struct err *err)
 
 /* ---------- sending ---------- */
 
-static struct slice
-slice_at(const PGresult *res, int row, int column)
+struct slice
+redrive_slice(const PGresult *res, int row, int column)
 {
 	if (PQgetisnull(res, row, column))
 		return (struct slice) {NULL, 0};
@@ -233,8 +233,8 @@ make_message(struct deadletter *d, int i, struct err *err)
 	timeline.current = position.timeline;
 	event.n = position.n;
 	for (int m = 0; m < FETCH_PAYLOAD - FETCH_MEMBERS; m++)
-		event.member[fetch_members[m]] = slice_at(r->rows, i, FETCH_MEMBERS + m);
-	event.payload = slice_at(r->rows, i, FETCH_PAYLOAD);
+		event.member[redrive_members[m]] = redrive_slice(r->rows, i, FETCH_MEMBERS + m);
+	event.payload = redrive_slice(r->rows, i, FETCH_PAYLOAD);
 	if (route_event(d->router, &timeline, &transaction, &event, now_ms, message, err))
 		return err->class;
 	message->n = 0;				/* it is alone in its Kafka transaction's count */

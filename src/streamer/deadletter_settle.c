@@ -99,15 +99,40 @@ redrive_fetch(struct deadletter *d)
 	deadletter_send(d, PIPELINE_FETCH, "take", 5, values, NULL, NULL);
 }
 
+/* The copy for the dead-letter topic, which is told of what was only waiting. */
+static struct slice
+copy_of_row(struct deadletter *d, int i, const struct err *err)
+{
+	const PGresult *res = d->redrive.rows;
+	struct slice member[OUTBOX_WIRE_NMEMBERS] = {{NULL, 0}};
+	struct slice content = {NULL, 0};
+	struct deadletter_copied copied = {.member = member, .code = err->code, .reason = err->message};
+
+	for (int m = 0; m < FETCH_PAYLOAD - FETCH_MEMBERS; m++)
+		member[redrive_members[m]] = redrive_slice(res, i, FETCH_MEMBERS + m);
+	copied.topic = member[OUTBOX_WIRE_TOPIC];
+	copied.key = member[OUTBOX_WIRE_KEY];
+	copied.headers = member[OUTBOX_WIRE_HEADERS];
+	copied.position = redrive_slice(res, i, FETCH_POSITION);
+	copied.complete = redrive_true(res, i, FETCH_COMPLETE);
+	if (!deadletter_wants_copy(d, err->code, member[OUTBOX_WIRE_TABLE]) ||
+		!deadletter_copy(d, &copied, &content))
+		return (struct slice) {NULL, 0};
+	return content;
+}
+
 /* Row i can't be delivered: it is parked again. */
 void
 redrive_fail(struct deadletter *d, int i, const struct err *err)
 {
 	struct redrive *r = &d->redrive;
+	struct slice copy = copy_of_row(d, i, err);
+	const int	lengths[] = {0, 0, 0, 0, 0, 0, (int) copy.len};
+	const int	formats[] = {0, 0, 0, 0, 0, 0, 1};
 	char		epoch[24],
 				queue[24],
 				position[POSITION_LEN + 1];
-	const char *values[] = {d->settings->slot, epoch, queue, position, err->code, err->message};
+	const char *values[] = {d->settings->slot, epoch, queue, position, err->code, err->message, copy.data};
 
 	snprintf(epoch, sizeof(epoch), "%" PRId64, d->epoch);
 	snprintf(queue, sizeof(queue), "%" PRId64, (int64_t) r->row[i].queue);
@@ -117,7 +142,7 @@ redrive_fail(struct deadletter *d, int i, const struct err *err)
 	d->counts.refused_again++;
 	redrive_drop_rows(r);
 	r->state = REDRIVE_FAIL;
-	deadletter_send(d, PIPELINE_FAIL, "fail", 6, values, NULL, NULL);
+	deadletter_send(d, PIPELINE_FAIL, "fail", 7, values, lengths, formats);
 }
 
 bool

@@ -14,6 +14,14 @@
 	"ours AS MATERIALIZED (SELECT 1 FROM outbox.dead_letter_writer AS w" \
 	" WHERE w.slot = $1 AND w.epoch = $2 FOR SHARE)"
 
+/*
+ * The dead-letter topic's copy, in the same transaction as the row: content up to
+ * the payload was made by deadletter_copy().  $1 slot
+ */
+#define COPY(content, payload) \
+	"pg_logical_emit_message(true, '" OUTBOX_DEAD_LETTER_PREFIX "' || $1, " content " ||" \
+	" coalesce(convert_to(octet_length(" payload ") || ':', 'UTF8') || " payload " || ',', '-,'))"
+
 /* Rows of a batch are held in memory. */
 #define BATCH_OCTETS	"4194304"
 
@@ -42,7 +50,7 @@ const char	deadletter_prepare[] =
 "PREPARE claim (text) AS " CLAIM ";"
 
 "PREPARE put (text, bigint, text, pg_lsn, bigint, text, text, timestamptz, boolean,"
-" text, text, text, text, text, text, text, text, text, text, bytea) AS"
+" text, text, text, text, text, text, text, text, text, text, bytea, bytea) AS"
 " WITH " OURS ", put AS ("
 " INSERT INTO outbox.dead_letter (slot, position, lsn, queue, code, reason, committed_at, complete,"
 " source, event_id, aggregatetype, aggregateid, type, topic, key, partition_key, headers, traceparent, payload,"
@@ -51,7 +59,7 @@ const char	deadletter_prepare[] =
 " CASE WHEN $6 = '" DEADLETTER_BEHIND "' THEN 'queued' ELSE 'parked' END,"
 " CASE WHEN $6 = '" DEADLETTER_BEHIND "' THEN 0 ELSE 1 END"
 " FROM ours ON CONFLICT ON CONSTRAINT dead_letter_pkey DO NOTHING RETURNING 1)"
-" SELECT (SELECT count(*) FROM ours), (SELECT count(*) FROM put);"
+" SELECT (SELECT count(*) FROM ours), (SELECT count(" COPY("$21", "$20") ") FROM put WHERE $21 IS NOT NULL);"
 
 /*
  * $3 confirmed, $4 delivered, $5 Kafka transaction that was committed last (or
@@ -106,12 +114,18 @@ const char	deadletter_prepare[] =
 " s.topic, s.key, s.partition_key, s.headers, s.traceparent, s.payload"
 " FROM sent AS s ORDER BY s.queue, s.position;"
 
-/* $3 queue, $4 position, $5 code, $6 reason: it is parked again, and what was to follow waits. */
-"PREPARE fail (text, bigint, bigint, text, text, text) AS"
-" WITH " OURS " UPDATE outbox.dead_letter AS d SET batch = NULL,"
+/*
+ * $3 queue, $4 position, $5 code, $6 reason, $7 its copy: it is parked again, and what
+ * was to follow waits.  What had only waited has not been copied yet.
+ */
+"PREPARE fail (text, bigint, bigint, text, text, text, bytea) AS"
+" WITH " OURS ", failed AS (UPDATE outbox.dead_letter AS d SET batch = NULL,"
 " state = CASE WHEN d.position = $4 OR d.code <> '" DEADLETTER_BEHIND "' THEN 'parked' ELSE 'queued' END,"
 " code = CASE WHEN d.position = $4 THEN $5 ELSE d.code END,"
 " reason = CASE WHEN d.position = $4 THEN $6 ELSE d.reason END,"
 " attempts = d.attempts + CASE WHEN d.position = $4 THEN 1 ELSE 0 END,"
 " failed_at = CASE WHEN d.position = $4 THEN clock_timestamp() ELSE d.failed_at END"
-" FROM ours WHERE d.slot = $1 AND d.queue = $3 AND d.state = 'redriving';";
+" FROM ours WHERE d.slot = $1 AND d.queue = $3 AND d.state = 'redriving'"
+" RETURNING d.position, d.attempts, d.payload)"
+" SELECT count(" COPY("$7", "f.payload") ") FROM failed AS f"
+" WHERE f.position = $4 AND f.attempts = 1 AND $7 IS NOT NULL;";

@@ -251,7 +251,7 @@ take_member(struct cursor *c, struct header *header)
 }
 
 int
-headers_read(struct slice text, struct header out[HEADERS_MAX], const char **reason)
+headers_read(struct slice text, struct header *out, int most, const char **reason)
 {
 	struct cursor c = {(char *) text.data, (char *) text.data + text.len, false};
 	int			n = 0;
@@ -265,7 +265,7 @@ headers_read(struct slice text, struct header out[HEADERS_MAX], const char **rea
 	{
 		do
 		{
-			if (n == HEADERS_MAX)
+			if (n == most)
 			{
 				*reason = "more than 64 headers";
 				return -1;

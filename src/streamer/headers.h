@@ -24,10 +24,11 @@ struct header
 
 /*
  * Reads the object in text (changed: strings are unescaped in place, slices
- * point into it) into out.  Returns the number of members, or -1 with *reason
- * set to a static text.
+ * point into it) into out, which has room for most members (HEADERS_MAX, where
+ * they are a row's).  Returns their number, or -1 with *reason set to a static
+ * text.
  */
-extern int	headers_read(struct slice text, struct header out[HEADERS_MAX],
+extern int	headers_read(struct slice text, struct header *out, int most,
 						 const char **reason);
 
 #endif							/* OUTBOX_HEADERS_H */

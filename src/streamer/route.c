@@ -160,6 +160,8 @@ undeliverable(const struct message *message, const struct wire_event *event,
 	struct slice id = event->member[OUTBOX_WIRE_ID];
 	int			len = (int) (id.len < 64 ? id.len : 64);
 
+	while (len > 0 && (size_t) len < id.len && ((unsigned char) id.data[len] & 0xc0) == 0x80)
+		len--;					/* no half of a character */
 	if (message->lsn == LSN_INVALID)
 		return err_set(err, ERR_DATA, code, "the row with id \"%.*s\" can't be delivered: %s",
 					   len, id.data ? id.data : "", what);
@@ -225,18 +227,53 @@ add_header(struct message *message, const char *name, struct slice value)
 			(struct header) {slice_of(name), value};
 }
 
+static bool
+is_one_of(struct slice name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slice_equal(name, slice_of(names[i])))
+			return true;
+	return false;
+}
+
 /* A consumer that takes the last header of a name would take the row's for ours. */
 static bool
-is_reserved(struct slice name)
+is_reserved(struct slice name, bool copy)
 {
 	static const char *const ours[] = {
 		HEADER_ID, HEADER_TYPE, HEADER_POSITION, HEADER_PART, HEADER_REPLAY, HEADER_REDRIVEN
 	};
+	static const char *const of_copies[COPY_HEADERS] = {
+		HEADER_DEAD_LETTER_CODE, HEADER_DEAD_LETTER_REASON, HEADER_DEAD_LETTER_TOPIC,
+		HEADER_DEAD_LETTER_POSITION, HEADER_DEAD_LETTER_SLOT, HEADER_DEAD_LETTER_PAYLOAD
+	};
 
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (slice_equal(name, slice_of(ours[i])))
-			return true;
-	return false;
+	return is_one_of(name, ours, sizeof(ours) / sizeof(ours[0])) ||
+		(!copy && is_one_of(name, of_copies, COPY_HEADERS));
+}
+
+/* Returns their number, or -1 with *reason filled. */
+static int
+read_headers(struct slice text, bool copy, struct header *out, const char **reason)
+{
+	int			n = headers_read(text, out, HEADERS_MAX + (copy ? COPY_HEADERS : 0), reason);
+
+	for (int i = 0; i < n; i++)
+		if (is_reserved(out[i].name, copy))
+		{
+			*reason = "a header of the row has a name that is the streamer's own";
+			return -1;
+		}
+	return n;
+}
+
+int
+route_count_headers(struct slice text)
+{
+	struct header headers[HEADERS_MAX];
+	const char *reason;
+
+	return read_headers(text, false, headers, &reason);
 }
 
 /* Our own first, in a fixed order, then the row's. */
@@ -255,14 +292,11 @@ set_headers(const struct router *router, const struct wire_event *event, struct 
 	add_header(message, HEADER_TRACEPARENT, event->member[OUTBOX_WIRE_TRACEPARENT]);
 	if (event->member[OUTBOX_WIRE_HEADERS].data)
 	{
-		int			n = headers_read(event->member[OUTBOX_WIRE_HEADERS],
+		int			n = read_headers(event->member[OUTBOX_WIRE_HEADERS], route_is_copy(event),
 									 message->headers + message->nheaders, &reason);
 
 		if (n < 0)
 			return reason;
-		for (int i = 0; i < n; i++)
-			if (is_reserved(message->headers[message->nheaders + i].name))
-				return "a header of the row has a name that is the streamer's own";
 		message->nheaders += n;
 	}
 	return NULL;
@@ -379,4 +413,14 @@ route_mark_part(struct message *message, uint32_t part, uint32_t parts)
 	int			len = snprintf(message->part, sizeof(message->part), "%" PRIu32 "/%" PRIu32, part, parts);
 
 	add_header(message, HEADER_PART, (struct slice) {message->part, (size_t) len});
+}
+
+bool
+route_omit_payload(struct message *message)
+{
+	if (!message->payload.data)
+		return false;
+	message->payload = (struct slice) {NULL, 0};
+	add_header(message, HEADER_DEAD_LETTER_PAYLOAD, slice_of(DEAD_LETTER_PAYLOAD_OMITTED));
+	return true;
 }

@@ -20,8 +20,9 @@
 #define TOPIC_MAX_LEN		249 /* Kafka: org.apache.kafka.common.internals.Topic */
 
 /* id, type, position, traceparent and one more (part; or that it is redriven) come
- * on top of the row's own */
-#define MESSAGE_HEADERS_MAX	(HEADERS_MAX + 5)
+ * on top of the row's own, and six to a dead letter's copy */
+#define COPY_HEADERS		6
+#define MESSAGE_HEADERS_MAX	(HEADERS_MAX + 5 + COPY_HEADERS)
 
 /* timeline, LSN and index in hexadecimal, of fixed width: sorts as text */
 #define POSITION_LEN		(8 + 1 + 16 + 1 + 8)
@@ -33,6 +34,15 @@
 #define HEADER_PART			"outbox.part"
 #define HEADER_REPLAY		"outbox.replay"
 #define HEADER_REDRIVEN		"outbox.redriven"	/* of what was a dead letter */
+
+/* of a dead letter's copy for the dead-letter topic */
+#define HEADER_DEAD_LETTER_CODE		"outbox.dead_letter.code"
+#define HEADER_DEAD_LETTER_REASON	"outbox.dead_letter.reason"
+#define HEADER_DEAD_LETTER_TOPIC	"outbox.dead_letter.topic"	/* that it was for */
+#define HEADER_DEAD_LETTER_POSITION	"outbox.dead_letter.position"
+#define HEADER_DEAD_LETTER_SLOT		"outbox.dead_letter.slot"
+#define HEADER_DEAD_LETTER_PAYLOAD	"outbox.dead_letter.payload"
+#define DEAD_LETTER_PAYLOAD_OMITTED	"omitted"
 
 /* "n/m", both up to 2^32 */
 #define PART_MAX_LEN		(10 + 1 + 10)
@@ -88,6 +98,19 @@ extern enum err_class route_event(const struct router *router,
 
 /* Adds the header that says of which part of its transaction a message is. */
 extern void route_mark_part(struct message *message, uint32_t part, uint32_t parts);
+
+/* Whether the event is a dead letter's copy, on its way to the dead-letter topic. */
+static inline bool
+route_is_copy(const struct wire_event *event)
+{
+	return slice_equal(event->member[OUTBOX_WIRE_TABLE], slice_of(OUTBOX_DEAD_LETTER_TABLE));
+}
+
+/* A copy that is too large goes without its payload, and says so.  False: it has none. */
+extern bool route_omit_payload(struct message *message);
+
+/* How many headers the row's text has (it is changed); -1: they can't be sent. */
+extern int	route_count_headers(struct slice text);
 
 /* Kafka's rule for the name of a topic. */
 extern bool topic_name_valid(const char *name, size_t len);

@@ -79,6 +79,9 @@ static const struct config_key keys[] = {
 	"so that they keep their order; none sends them."},
 	{"outbox", "max_parked_keys", CONFIG_INT, "1000000", NULL, 1, INT64_C(100000000), 0,
 		"dead-letter: most keys that may have dead letters, 64 octets of memory each; beyond that the process ends."},
+	{"outbox", "dead_letter_topic", CONFIG_STRING, "", NULL, 0, 0, 0,
+		"dead-letter: topic that is told of each event that can't be delivered: its key, payload and headers, and the reason "
+	"in headers outbox.dead_letter.*. Empty: none. The table has them all the same."},
 	{"outbox", "drain_timeout", CONFIG_DURATION, "5s", NULL, 0, SECONDS(3600), CONFIG_RELOAD,
 	"How long SIGTERM, or a server that shuts down, waits for outstanding acknowledgements."},
 
@@ -167,6 +170,26 @@ check_delivery(const struct config *config, const struct settings *settings, str
 	return err_hint(err, "standard output knows no transactions");
 }
 
+static enum err_class
+check_dead_letter_topic(const struct config *config, const struct settings *settings, struct err *err)
+{
+	const char *topic = settings->dead_letter_topic;
+	const char *where = config_where(config, "outbox", "dead_letter_topic");
+
+	if (topic[0] == '\0')
+		return ERR_NONE;
+	if (settings->on_undeliverable != POLICY_DEAD_LETTER)
+	{
+		(void) err_set(err, ERR_CONFIG, "config-value", "%s: outbox.dead_letter_topic, but outbox.on_undeliverable is not dead-letter", where);
+		return err_hint(err, "set outbox.on_undeliverable = dead-letter");
+	}
+	if (strspn(topic, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(topic) &&
+		strlen(topic) <= 249 && strcmp(topic, ".") != 0 && strcmp(topic, "..") != 0)
+		return ERR_NONE;
+	(void) err_set(err, ERR_CONFIG, "config-value", "%s: outbox.dead_letter_topic is no topic's name: \"%.300s\"", where, topic);
+	return err_hint(err, "up to 249 letters, digits, '.', '_' and '-'");
+}
+
 /* ---- filling the struct ---- */
 
 static void
@@ -193,6 +216,7 @@ load_plain(struct settings *s, const struct config *c)
 	s->generation = config_int(c, "outbox", "generation");
 	s->on_undeliverable = (enum undeliverable_policy) config_int(c, "outbox", "on_undeliverable");
 	s->dead_letter_order = (enum dead_letter_order) config_int(c, "outbox", "dead_letter_order");
+	s->dead_letter_topic = config_string(c, "outbox", "dead_letter_topic");
 	s->max_parked_keys = config_int(c, "outbox", "max_parked_keys");
 	s->drain_timeout = (int) config_int(c, "outbox", "drain_timeout");
 	s->sink = (enum sink_type) config_int(c, "sink", "type");
@@ -230,6 +254,8 @@ settings_load(struct settings *settings, const struct config *config, struct err
 		class = check_shard(config, settings->shard, err);
 	if (class == ERR_NONE)
 		class = check_delivery(config, settings, err);
+	if (class == ERR_NONE)
+		class = check_dead_letter_topic(config, settings, err);
 	if (class == ERR_NONE)
 		class = probes_listen(config, &settings->http_listen, err);
 	if (class == ERR_NONE)

@@ -80,6 +80,7 @@ struct settings
 	enum undeliverable_policy on_undeliverable;
 	enum dead_letter_order dead_letter_order;
 	int64_t		max_parked_keys;
+	const char *dead_letter_topic;	/* "" = none */
 
 	int			drain_timeout;	/* on SIGTERM, and when the server shuts down */
 

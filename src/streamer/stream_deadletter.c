@@ -132,8 +132,8 @@ stream_park_if_due(struct stream *s)
 		return;
 	if (p->condemned && strcmp(p->position, s->message.position) == 0)
 	{
-		p->now = true;
 		p->condemned = false;
+		p->now = !stream_omit_payload(s, &p->condemnation);
 		p->err = p->condemnation;
 	}
 	else if (deadletter_holds(s->deadletter, &s->message))
@@ -146,6 +146,13 @@ stream_park_if_due(struct stream *s)
 		p->now = true;
 		p->err = *refusal;
 	}
+}
+
+bool
+stream_omit_payload(struct stream *s, const struct err *err)
+{
+	return strcmp(err->code, "message-too-large") == 0 && route_is_copy(&s->decoder.event) &&
+		route_omit_payload(&s->message);
 }
 
 bool

@@ -77,6 +77,8 @@ hand_over(struct stream *s)
 		case SINK_FULL:
 			return false;
 		case SINK_FAILED:
+			if (stream_omit_payload(s, &err))
+				return hand_over(s);
 			if (stream_parks(s, &err))
 			{
 				stream_park(s, &err);

@@ -190,6 +190,10 @@ extern void stream_park(struct stream *s, const struct err *err);
 /* The same, if it was condemned or has to wait behind another one. */
 extern void stream_park_if_due(struct stream *s);
 
+/* A dead letter's copy that is too large for its topic goes without its payload.
+ * False: that is not the matter. */
+extern bool stream_omit_payload(struct stream *s, const struct err *err);
+
 /* Stores the held event.  False: not now. */
 extern bool stream_put(struct stream *s);
 

@@ -63,6 +63,7 @@ INSERT INTO pg_temp.refused (what, fields, state, col, message, hint) VALUES
 ('a header id', '{"headers": "''{\"id\": \"x\"}''"}', '23514', 'headers', 'headers "id", %', 'Choose another name%'),
 ('a header eventType', '{"headers": "''{\"a\": 1, \"eventType\": null}''"}', '23514', 'headers', 'headers "id", %', 'Choose another name%'),
 ('a header outbox.part', '{"headers": "''{\"outbox.part\": \"1/2\"}''"}', '23514', 'headers', 'headers "id", %', 'Choose another name%'),
+('a header outbox.dead_letter.code', '{"headers": "''{\"outbox.dead_letter.code\": true}''"}', '23514', 'headers', 'headers "id", %', 'Choose another name%'),
 ('a header outbox.redriven', '{"headers": "''{\"outbox.redriven\": true}''"}', '23514', 'headers', 'headers "id", %', 'Choose another name%'),
 ('a header outbox.replay', '{"headers": "''{\"outbox.replay\": \"x\"}''"}', '23514', 'headers', 'headers "id", %', 'Choose another name%'),
 ('65 headers', '{"headers": "(SELECT jsonb_object_agg(n, n) FROM generate_series(1, 65) AS n)"}', '54000', 'headers', 'an event can''t have more than 64 headers', '%payload%'),
@@ -103,7 +104,7 @@ INSERT INTO pg_temp.passed (what, fields) VALUES
 ('a key that swells to the limit', '{"key": "repeat(E''\\001'', 166600)"}');
 
 BEGIN;
-SELECT plan(3 * 45 + 3 * 21 + 19);
+SELECT plan(3 * 46 + 3 * 21 + 19);
 
 -- emit_message takes a payload of jsonb, text or bytea
 CREATE FUNCTION pg_temp.refusal(how text, what text, fields jsonb, want text) RETURNS text
@@ -120,7 +121,7 @@ BEGIN
 END
 $$;
 
-SELECT is(count(*), 45::bigint, 'cases that are refused') FROM pg_temp.refused;
+SELECT is(count(*), 46::bigint, 'cases that are refused') FROM pg_temp.refused;
 SELECT is(count(*), 21::bigint, 'cases that pass') FROM pg_temp.passed;
 
 SELECT pg_temp.refusal(how, what, fields, ARRAY[state, col, message, hint]::text)

@@ -90,7 +90,7 @@ headers_verdict(const char *text, size_t len)
 
 	if (len > 0)
 		memcpy(copy, text, len);
-	n = headers_read((struct slice) {copy, len}, headers, &reason);
+	n = headers_read((struct slice) {copy, len}, headers, HEADERS_MAX, &reason);
 	if ((!object && jansson_only(&error)) || (n < 0 && strcmp(reason, "headers are no JSON object") != 0))
 		verdict = VERDICT_EXCUSED;
 	else if (n < 0 && object && memchr(text, '\0', len))

@@ -24,7 +24,7 @@ read_headers(const char *text, size_t len)
 	int			n;
 
 	memcpy(copy, text, len);
-	n = headers_read((struct slice) {copy, len}, headers, &reason);
+	n = headers_read((struct slice) {copy, len}, headers, HEADERS_MAX, &reason);
 	out[0] = '\0';
 	for (int i = 0; i < n && used < sizeof(out) - 200; i++)
 		used += (size_t) snprintf(out + used, sizeof(out) - used, "%.*s%s%.*s;",
@@ -114,7 +114,7 @@ test_limits(void)
 		for (int i = 0; i < members; i++)
 			len += (size_t) sprintf(text + len, "%s\"h%d\":%d", i == 0 ? "{" : ",", i, i);
 		len += (size_t) sprintf(text + len, "}");
-		is_int(headers_read((struct slice) {text, len}, headers, &reason),
+		is_int(headers_read((struct slice) {text, len}, headers, HEADERS_MAX, &reason),
 			   members == HEADERS_MAX ? members : -1, "%d members", members);
 	}
 	is_str(reason, "more than 64 headers", "the reason");
@@ -127,7 +127,7 @@ test_limits(void)
 		memset(text + len + depth, ']', (size_t) depth);
 		len += 2 * (size_t) depth;
 		len += (size_t) sprintf(text + len, "}");
-		is_int(headers_read((struct slice) {text, len}, headers, &reason), depth == 65 ? 1 : -1,
+		is_int(headers_read((struct slice) {text, len}, headers, HEADERS_MAX, &reason), depth == 65 ? 1 : -1,
 			   "a value of %d arrays one in another", depth);
 	}
 	is_str(reason, "headers are nested more than 64 deep", "the reason");

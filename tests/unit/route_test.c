@@ -310,6 +310,8 @@ test_headers(void)
 	is_str(route(s), "headers-invalid", "and another");
 	set_headers(s, "{\"outbox.redriven\": true}");
 	is_str(route(s), "headers-invalid", "and the last one");
+	set_headers(s, "{\"outbox.dead_letter.slot\": \"x\"}");
+	is_str(route(s), "headers-invalid", "or one of a dead letter's copy");
 	set_headers(s, "{\"tenant\": \"acme\"}");
 	route(s);
 	route_mark_part(&s->message, 1, 12);
@@ -364,9 +366,51 @@ test_most_headers(void)
 		if (members == HEADERS_MAX)
 		{
 			route_mark_part(&s->message, 1, 2);
-			is_int(s->message.nheaders, MESSAGE_HEADERS_MAX, "and all of ours");
+			is_int(s->message.nheaders, MESSAGE_HEADERS_MAX - COPY_HEADERS, "and all of ours");
 		}
 	}
+}
+
+/* What goes to the dead-letter topic has headers that nobody else may have. */
+static void
+test_copy(void)
+{
+	struct setup *s = setup();
+	char		row[] = "{\"a\": 1}",
+				ours[] = "{\"outbox.dead_letter.code\": 1}";
+	size_t		len = 0;
+
+	set(s, OUTBOX_WIRE_TABLE, "outbox.dead_letter");
+	set_headers(s, "{\"outbox.dead_letter.code\": \"c\", \"a\": \"b\"}");
+	ok(route_is_copy(&s->event), "a dead letter's copy");
+	is_str(route(s), NULL, "may say why");
+	ok(route_omit_payload(&s->message), "it can go without its payload");
+	ok(s->message.payload.data == NULL, "which is gone then");
+	is_str(headers_of(&s->message), "id=7;" POSITION "outbox.dead_letter.code=c;a=b;outbox.dead_letter.payload=omitted;",
+		   "and it says so");
+	ok(!route_omit_payload(&s->message), "once");
+	set_headers(s, "{\"id\": \"x\"}");
+	is_str(route(s), "headers-invalid", "the id is ours all the same");
+	for (int i = 0; i < HEADERS_MAX + COPY_HEADERS - 1; i++)
+		len += (size_t) sprintf(s->text + len, "%s\"h\":\"\"", i == 0 ? "{" : ",");
+	sprintf(s->text + len, "}");
+	set(s, OUTBOX_WIRE_HEADERS, s->text);
+	is_str(route(s), NULL, "the row's headers and five of ours");
+	ok(route_omit_payload(&s->message) && s->message.nheaders <= MESSAGE_HEADERS_MAX, "there is room for all");
+	is_int(route_count_headers((struct slice) {row, strlen(row)}), 1, "a row's headers are counted");
+	is_int(route_count_headers((struct slice) {ours, strlen(ours)}), -1, "and may not be ours");
+}
+
+/* A name is cut between characters. */
+static void
+test_long_id(void)
+{
+	struct setup *s = setup();
+
+	set(s, OUTBOX_WIRE_ID, "x\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4");
+	set(s, OUTBOX_WIRE_TOPIC, "/");
+	is_str(route(s), "topic-invalid", "an id of 67 octets");
+	ok(strstr(s->err.message, "\u00e4\") can't") != NULL, "is cut between characters: %s", s->err.message);
 }
 
 static int
@@ -527,6 +571,8 @@ main(void)
 	test_headers();
 	test_replay();
 	test_most_headers();
+	test_copy();
+	test_long_id();
 	test_position();
 	test_position_order(&random);
 	test_timestamp();

@@ -41,6 +41,18 @@ SELECT pg_copy_logical_replication_slot('messages', 'messages2') IS NOT NULL AS 
 SELECT * FROM events('messages', 'message_prefix', 'mine');
 SELECT * FROM events('messages2', 'message_prefix', '');
 
+-- what a streamer tells of its own dead letters: for its slot, whatever the prefix and shard
+SELECT emit(message('12', NULL, 'b', NULL, 'dead', NULL, NULL, NULL, NULL, 'p'), 'pg_outbox.dead_letter/messages');
+SELECT emit(message('13', NULL, 'c', NULL, 'dead', NULL, NULL, NULL, NULL, 'p'), 'pg_outbox.dead_letter/messages');
+SELECT emit('not a message', 'pg_outbox.dead_letter/messages');
+SELECT emit(message('14', 'a', 'b', NULL, NULL, convert_to(repeat('k', 1048577), 'UTF8'), NULL, NULL, NULL, 'p'), 'pg_outbox.dead_letter/messages');
+SELECT emit(message('15', NULL, 'b', NULL, 'dead', NULL, NULL, NULL, NULL, 'not sent'), 'pg_outbox.dead_letter/message');
+SELECT emit(message('16', NULL, 'b', NULL, 'dead', NULL, NULL, NULL, NULL, 'not sent'), 'pg_outbox.dead_letter/messages ');
+SELECT emit(message('17', NULL, 'b', NULL, 'dead', NULL, NULL, NULL, NULL, 'not sent'), 'pg_outbox.dead_letter/');
+SELECT emit(message('18', NULL, 'b', NULL, 'dead', NULL, NULL, NULL, NULL, 'not sent'), 'pg_outbox.dead_letter/messages', transactional => false);
+SELECT * FROM events('messages2');
+SELECT head, payload FROM events('messages', 'message_prefix', '', 'shard', '1/2');
+
 -- malformed ones: an event all the same, so that it isn't lost without notice
 DO $$
 DECLARE

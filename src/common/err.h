@@ -3,14 +3,17 @@
  *
  * A leaf that fails fills the caller's struct err and returns its class;
  * whoever passes it on may add a hint.  Only the top (main, stream) logs and
- * decides.  A struct err owns no memory and may be copied; zero it before use
- * ("struct err err = {0};").
+ * decides.  A struct err owns no memory and may be copied.  It has to say nothing
+ * before use: "struct err err = {0};", or err_clear() where every event passes by,
+ * since the one sets some 900 octets to zero and the other a few.
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
  */
 #ifndef OUTBOX_ERR_H
 #define OUTBOX_ERR_H
+
+#include <stddef.h>
 
 /* what the top should do about it */
 enum err_class
@@ -29,6 +32,15 @@ struct err
 	char		message[512];	/* one line: what is wrong */
 	char		hint[384];		/* one line: what to do; "" = none */
 };
+
+/* Makes err say nothing. */
+static inline void
+err_clear(struct err *err)
+{
+	err->class = ERR_NONE;
+	err->code = NULL;
+	err->message[0] = err->hint[0] = '\0';
+}
 
 /*
  * Fills err (message is truncated if need be, control characters become

@@ -26,6 +26,7 @@
 #define CLOSE_TIMEOUT_MS	500
 #define CLOSE_STEP_MS		10
 
+#define ARGUMENTS		7		/* of rd_kafka_produceva() */
 #define REPORTS_MAX		256		/* delivery reports taken from an event at once */
 
 #define ID_SHOWN		64		/* octets of an id that an error shows; a UUID has 36 */
@@ -160,6 +161,29 @@ name_event(struct slice id, char *out, size_t size)
 	return out;
 }
 
+/* One by one: an initializer would set half a kilobyte to zero before, for each message. */
+static void
+set_arguments(rd_kafka_vu_t arguments[ARGUMENTS], rd_kafka_topic_t *topic, rd_kafka_headers_t *headers,
+			  const struct message *message, uint32_t sequence)
+{
+	arguments[0].vtype = RD_KAFKA_VTYPE_RKT;
+	arguments[0].u.rkt = topic;
+	arguments[1].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+	arguments[1].u.i = RD_KAFKA_MSG_F_COPY;
+	arguments[2].vtype = RD_KAFKA_VTYPE_KEY;
+	arguments[2].u.mem.ptr = (void *) message->key.data;
+	arguments[2].u.mem.size = message->key.len;
+	arguments[3].vtype = RD_KAFKA_VTYPE_VALUE;
+	arguments[3].u.mem.ptr = (void *) message->payload.data;
+	arguments[3].u.mem.size = message->payload.len;
+	arguments[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+	arguments[4].u.i64 = message->timestamp_ms;
+	arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS;
+	arguments[5].u.headers = headers;
+	arguments[6].vtype = RD_KAFKA_VTYPE_OPAQUE;
+	arguments[6].u.ptr = (void *) (uintptr_t) make_opaque(message, sequence);
+}
+
 /* A message that the client itself refuses. */
 static enum sink_result
 refused(const struct message *message, uint32_t sequence, rd_kafka_resp_err_t code,
@@ -195,6 +219,7 @@ kafka_producer_send(struct kafka_producer *p, const struct message *message, uin
 {
 	rd_kafka_topic_t *topic = topics_get(p->topics, p->client, message->topic, message->topic_len);
 	rd_kafka_headers_t *headers;
+	rd_kafka_vu_t arguments[ARGUMENTS];
 	rd_kafka_error_t *error;
 	enum sink_result result;
 
@@ -202,18 +227,8 @@ kafka_producer_send(struct kafka_producer *p, const struct message *message, uin
 		return refused(message, sequence, rd_kafka_last_error(),
 					   rd_kafka_err2str(rd_kafka_last_error()), rejection, err);
 	headers = make_headers(message);
-
-	const rd_kafka_vu_t arguments[] = {
-		{.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
-		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
-		{.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *) message->key.data, message->key.len}},
-		{.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *) message->payload.data, message->payload.len}},
-		{.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = message->timestamp_ms},
-		{.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
-		{.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *) (uintptr_t) make_opaque(message, sequence)},
-	};
-
-	error = rd_kafka_produceva(p->client, arguments, sizeof(arguments) / sizeof(arguments[0]));
+	set_arguments(arguments, topic, headers, message, sequence);
+	error = rd_kafka_produceva(p->client, arguments, ARGUMENTS);
 	if (!error)
 	{
 		/* a message alone is no backlog, however old it is */

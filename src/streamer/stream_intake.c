@@ -52,8 +52,9 @@ static bool
 hand_over(struct stream *s)
 {
 	const struct message *message = &s->message;
-	struct err	err = {0};
+	struct err	err;
 
+	err_clear(&err);
 	if (is_full(s))
 		return false;
 	if (s->parking.now)
@@ -165,8 +166,9 @@ is_split_away(struct stream *s)
 static void
 take_event(struct stream *s)
 {
-	struct err	err = {0};
+	struct err	err;
 
+	err_clear(&err);
 	if (s->skipping || s->counting || s->decoder.event.n < s->sent || is_split_away(s))
 		return;
 	s->parking.now = false;
@@ -203,8 +205,9 @@ take_event(struct stream *s)
 static void
 take_commit(struct stream *s)
 {
-	struct err	err = {0};
+	struct err	err;
 
+	err_clear(&err);
 	if (s->skipping)
 		return;
 	if (s->counting)
@@ -232,8 +235,9 @@ take_commit(struct stream *s)
 static void
 take_item(struct stream *s)
 {
-	struct err	err = {0};
+	struct err	err;
 
+	err_clear(&err);
 	switch (decode_next(&s->decoder, &err))
 	{
 		case DECODE_END:
@@ -333,8 +337,9 @@ static bool
 receive(struct stream *s)
 {
 	struct replication_message message;
-	struct err	err = {0};
+	struct err	err;
 
+	err_clear(&err);
 	switch (replication_next(s->session.replication, &message, &err))
 	{
 		case REPLICATION_NONE:

@@ -72,12 +72,16 @@ COMMENT ON CONSTRAINT dead_letter_state ON outbox.dead_letter IS 'The states the
 CREATE INDEX dead_letter_queue ON outbox.dead_letter (slot, queue, position);
 CREATE INDEX dead_letter_marked ON outbox.dead_letter (slot, state, queue)
     WHERE state IN ('redriving', 'discarding');
+-- the oldest first; what only waits is younger than what it waits for
+CREATE INDEX dead_letter_oldest ON outbox.dead_letter (slot, parked_at)
+    WHERE state <> 'queued';
 -- by hash: ids and keys may be longer than a B-tree's entries
 CREATE INDEX dead_letter_event_id ON outbox.dead_letter USING hash (event_id);
 CREATE INDEX dead_letter_key ON outbox.dead_letter USING hash (key);
 
 COMMENT ON INDEX outbox.dead_letter_queue IS 'A queue in its order.';
 COMMENT ON INDEX outbox.dead_letter_marked IS 'What the streamer has to do.';
+COMMENT ON INDEX outbox.dead_letter_oldest IS 'How long the oldest one has waited, at any size.';
 COMMENT ON INDEX outbox.dead_letter_event_id IS 'redrive() and discard() by event id.';
 COMMENT ON INDEX outbox.dead_letter_key IS 'redrive() and discard() by key.';
 

@@ -142,6 +142,7 @@ deadletter_counts(const struct deadletter *d)
 	struct deadletter_counts counts = d->counts;
 
 	counts.keys = d->parked.count;
+	counts.oldest_ms = d->age.any ? d->now - d->age.since : 0;
 	return counts;
 }
 
@@ -319,11 +320,16 @@ deadletter_poll(const struct deadletter *d, struct pollfd fds[DEADLETTER_POLLFDS
 int64_t
 deadletter_deadline(const struct deadletter *d)
 {
+	int64_t		due;
+
 	if (d->state == DEADLETTER_CLOSED)
 		return d->held ? d->connect_at : CLOCK_NEVER;
 	if (d->state == DEADLETTER_CONNECTING)
 		return d->give_up_at;
-	return d->state == DEADLETTER_OPEN && d->ready ? redrive_deadline(d) : CLOCK_NEVER;
+	if (d->state != DEADLETTER_OPEN || !d->ready)
+		return CLOCK_NEVER;
+	due = redrive_deadline(d);
+	return age_deadline(d) < due ? age_deadline(d) : due;
 }
 
 bool

@@ -53,6 +53,7 @@ struct deadletter_counts
 	uint64_t	refused_again;
 	uint64_t	discarded;
 	uint64_t	keys;			/* parked at present */
+	int64_t		oldest_ms;		/* how long the oldest one has waited; 0 = there is none */
 };
 
 /*

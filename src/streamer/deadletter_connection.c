@@ -58,6 +58,7 @@ deadletter_close(struct deadletter *d)
 	d->rows = 0;
 	d->ready = d->unsynced = d->aborted = false;
 	d->copies = 0;
+	age_forget(d);
 }
 
 void
@@ -134,6 +135,8 @@ take_result(struct deadletter *d, struct pipeline_entry *entry, PGresult *res)
 		claimed(d, res);
 		d->ready = d->held && d->loaded && !entry->stale;
 	}
+	else if (entry->kind == PIPELINE_AGE)
+		age_result(d, res);
 	else if (entry->stale)
 		redrive_late_result(d, entry->kind, res);
 	else
@@ -376,7 +379,10 @@ step_open(struct deadletter *d)
 		return;
 	}
 	if (!d->failure.class && d->ready)
+	{
 		redrive_step(d);
+		age_step(d);
+	}
 }
 
 void

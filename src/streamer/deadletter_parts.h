@@ -2,6 +2,7 @@
  * deadletter_parts.h - what the files of deadletter share.
  *
  * deadletter.c             parking: which events are stored, and how
+ * deadletter_age.c         how long the oldest one has waited
  * deadletter_connection.c  the connection: statements out, results in
  * deadletter_copy.c        what the dead-letter topic is told
  * deadletter_redrive.c     the way back: what is marked is sent
@@ -32,7 +33,8 @@ enum pipeline_kind
 	PIPELINE_CLAIM,
 	PIPELINE_SETTLE,
 	PIPELINE_FETCH,
-	PIPELINE_FAIL
+	PIPELINE_FAIL,
+	PIPELINE_AGE
 };
 
 struct pipeline_entry
@@ -148,6 +150,15 @@ struct deadletter
 	struct redrive redrive;
 	struct
 	{
+		bool		asked;		/* the answer is on its way */
+		bool		known;		/* there was one */
+		bool		any;		/* ... and a dead letter, the oldest */
+		int64_t		since;		/* of this time */
+		int64_t		due;		/* when to ask again */
+		uint64_t	numbered;	/* rows that were durable when it was asked */
+	}			age;
+	struct
+	{
 		struct text content,
 					headers;
 	}			copy;			/* the one at hand */
@@ -172,6 +183,16 @@ deadletter_expect(struct deadletter *d, struct pipeline_entry entry)
 
 /* "TTTTTTTT/LLLLLLLLLLLLLLLL/NNNNNNNN" */
 extern bool deadletter_position(const char *text, size_t len, struct parked_position *position);
+
+/* ---------- deadletter_age.c ---------- */
+
+/* Asks, if it is time. */
+extern void age_step(struct deadletter *d);
+extern void age_result(struct deadletter *d, const PGresult *res);
+
+/* The answer will not come, or is worth nothing any more. */
+extern void age_forget(struct deadletter *d);
+extern int64_t age_deadline(const struct deadletter *d);
 
 /* ---------- deadletter_copy.c ---------- */
 

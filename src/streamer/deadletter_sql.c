@@ -114,6 +114,11 @@ const char	deadletter_prepare[] =
 " s.topic, s.key, s.partition_key, s.headers, s.traceparent, s.payload"
 " FROM sent AS s ORDER BY s.queue, s.position;"
 
+/* Milliseconds since the oldest one was put there; by the index of that order. */
+"PREPARE oldest (text) AS"
+" SELECT (extract(epoch FROM clock_timestamp() - d.parked_at) * 1000)::bigint FROM outbox.dead_letter AS d"
+" WHERE d.slot = $1 AND d.state <> 'queued' ORDER BY d.parked_at LIMIT 1;"
+
 /*
  * $3 queue, $4 position, $5 code, $6 reason, $7 its copy: it is parked again, and what
  * was to follow waits.  What had only waited has not been copied yet.

@@ -41,6 +41,7 @@ enum
 	DEAD_LETTERS_REFUSED,
 	DEAD_LETTERS_DISCARDED,
 	PARKED_KEYS,
+	OLDEST_DEAD_LETTER,
 	METRICS
 };
 
@@ -110,6 +111,9 @@ const struct metric stream_metrics[METRICS + 1] = {
 	"dead-letter: events removed unsent, because somebody said so."},
 	[PARKED_KEYS] = {"outbox_streamer_parked_keys", METRIC_GAUGE, NULL,
 	"dead-letter: keys whose events wait behind a dead letter. Not in a standby."},
+	[OLDEST_DEAD_LETTER] = {"outbox_streamer_dead_letter_oldest_age_seconds", METRIC_GAUGE, NULL,
+		"dead-letter: how long the oldest dead letter of the slot has waited; 0 if there is none. "
+	"Asked of the table every five seconds. Not in a standby."},
 	[METRICS] = {0}
 };
 
@@ -215,8 +219,10 @@ put_deadletter(const struct stream *s, bool standby, struct metrics_text *text)
 	metrics_one(text, &stream_metrics[DEAD_LETTERS_REDRIVEN], (int64_t) counts.redriven);
 	metrics_one(text, &stream_metrics[DEAD_LETTERS_REFUSED], (int64_t) counts.refused_again);
 	metrics_one(text, &stream_metrics[DEAD_LETTERS_DISCARDED], (int64_t) counts.discarded);
-	if (!standby)
-		metrics_one(text, &stream_metrics[PARKED_KEYS], (int64_t) counts.keys);
+	if (standby)
+		return;
+	metrics_one(text, &stream_metrics[PARKED_KEYS], (int64_t) counts.keys);
+	metrics_one_time(text, &stream_metrics[OLDEST_DEAD_LETTER], counts.oldest_ms);
 }
 
 void

@@ -49,6 +49,7 @@ run(struct cli *cli, bool sql)
 		check_server(&check);
 		check_slot(&check);
 		check_tables(&check);
+		check_dead_letters(&check);
 	}
 	PQfinish(check.conn);
 	if (kafka != NULL)

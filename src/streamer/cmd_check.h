@@ -75,6 +75,7 @@ extern bool check_connect(struct check *check);		/* cmd_check_server.c */
 extern void check_server(struct check *check);		/* cmd_check_server.c */
 extern void check_slot(struct check *check);		/* cmd_check_slot.c */
 extern void check_tables(struct check *check);		/* cmd_check_table.c */
+extern void check_dead_letters(struct check *check);	/* cmd_check_deadletter.c */
 
 /* cmd_check_kafka.c: start begins to connect, finish asks and reports. */
 extern struct check_kafka *check_kafka_start(struct check *check);

@@ -73,10 +73,21 @@ is($code, 1, 'slot drop wants --yes');
 like($err, qr/error\[not-confirmed\]: .*; hint: add --yes/, 'it says so');
 
 # --- what is missing before the extension is there
+my @dead = ('-o', 'outbox.on_undeliverable=dead-letter');
+finds(qr/^FAIL table-missing +.* no table outbox\.dead_letter in this database; hint: CREATE EXTENSION pg_outbox/m, 'nowhere to store dead letters', @dead);
 finds(qr/^FAIL table-missing +table outbox\.event does not exist .*; hint: CREATE EXTENSION pg_outbox/m, 'no extension');
 $node->install;
 finds(qr/^warn extension-rights +"streamer" may read neither .*; hint: SELECT outbox\.grant_stream\('streamer'\);$/m, 'no rights in the extension', '-o', 'postgres.slot=none');
+finds(qr/^FAIL permission-denied +"streamer" can't keep dead letters: it lacks .*INSERT on outbox\.dead_letter_writer.*USAGE on schema outbox; hint: SELECT outbox\.grant_stream\('streamer'\);$/m,
+	'no rights to store dead letters', @dead);
 $node->safe_psql('postgres', "SELECT outbox.grant_stream('streamer')");
+$node->safe_psql('postgres', "REVOKE DELETE ON outbox.dead_letter FROM streamer");
+finds(qr/^FAIL permission-denied +"streamer" can't keep dead letters: it lacks DELETE on outbox\.dead_letter; hint: /m, 'not all rights', @dead);
+$node->safe_psql('postgres', "GRANT DELETE ON outbox.dead_letter TO streamer");
+$node->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, bytea) FROM PUBLIC');
+finds(qr/^FAIL permission-denied +outbox\.dead_letter_topic is set, but "streamer" may not write logical messages; hint: GRANT EXECUTE /m,
+	'no right to tell of dead letters', @dead, '-o', 'outbox.dead_letter_topic=dead');
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, bytea) TO PUBLIC');
 
 # --- all well
 $kafka->create_topic("$prefix.order", 2, 'max.message.bytes' => 2000000);
@@ -85,7 +96,10 @@ is($code, 0, 'all well: exit 0') or diag $out;
 like($out, qr/^ok   $_ /m, "all well: $_")
   foreach qw(login server-version replication-right wal-level slots-free walsenders-free synchronous-standby slot slot-lag
   plugin extension table kafka topics message-size);
-unlike($out, qr/^FAIL/m, 'nothing failed');
+unlike($out, qr/^FAIL|dead_letter/m, 'nothing failed');
+($code, $out) = check('dead letters', @dead);
+is($code, 0, 'dead letters: exit 0') or diag $out;
+like($out, qr/^ok   table +outbox\.dead_letter can be written$/m, 'dead letters: they could be stored');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_replication_slots"), 1, 'no slot is left behind');
 
 $streamer->start;

@@ -20,10 +20,22 @@
 /* A topic that was refused is tried again after that long. */
 #define TOPIC_AGAIN_MS	10000
 
+#define TOO_LARGE		"message-too-large"
+
 static void
 on_durable(void *arg, uint32_t sequence, size_t octets)
 {
 	inflight_acked(&((struct stream *) arg)->inflight, sequence, octets);
+}
+
+static bool
+is_compressed(const struct settings *settings)
+{
+	const char *codec = settings_kafka(settings, "compression.codec");
+
+	if (!codec)
+		codec = settings_kafka(settings, "compression.type");
+	return codec && strcmp(codec, "none") != 0;
 }
 
 enum err_class
@@ -33,6 +45,7 @@ stream_parking_init(struct stream *s, struct err *err)
 		return ERR_NONE;
 	s->deadletter = deadletter_new(&s->settings, s->router, on_durable, s, err);
 	s->parking.headers = malloc(OUTBOX_WIRE_MAX_HEAD);
+	s->parking.compressed = is_compressed(&s->settings);
 	if (s->deadletter && !s->parking.headers)
 		err_set(err, ERR_FATAL, "out-of-memory", "out of memory");
 	return err->class;
@@ -122,6 +135,30 @@ stream_park(struct stream *s, const struct err *err)
 	log_err(LOG_LEVEL_WARNING, err);
 }
 
+/* What has been refused teaches how much is too much. */
+static void
+execute(struct stream *s)
+{
+	struct parking *p = &s->parking;
+
+	p->condemned = false;
+	if (strcmp(p->condemnation.code, TOO_LARGE) == 0 && !p->compressed)
+		oversize_note(&p->oversize, &s->message, s->now);
+	p->now = !stream_omit_payload(s, &p->condemnation);
+	p->err = p->condemnation;
+}
+
+/* Too large, as the topic has said of another one a moment ago. */
+static void
+refuse_size(struct stream *s)
+{
+	struct parking *p = &s->parking;
+
+	err_set(&p->err, ERR_DATA, TOO_LARGE,
+			"topic \"%s\" has refused a message for its size not long ago, and this one is as large", s->message.topic);
+	p->now = !stream_omit_payload(s, &p->err);
+}
+
 void
 stream_park_if_due(struct stream *s)
 {
@@ -131,11 +168,7 @@ stream_park_if_due(struct stream *s)
 	if (!s->deadletter)
 		return;
 	if (p->condemned && strcmp(p->position, s->message.position) == 0)
-	{
-		p->condemned = false;
-		p->now = !stream_omit_payload(s, &p->condemnation);
-		p->err = p->condemnation;
-	}
+		execute(s);
 	else if (deadletter_holds(s->deadletter, &s->message))
 	{
 		p->now = true;
@@ -146,12 +179,14 @@ stream_park_if_due(struct stream *s)
 		p->now = true;
 		p->err = *refusal;
 	}
+	else if (oversize_refuses(&p->oversize, &s->message, s->now))
+		refuse_size(s);
 }
 
 bool
 stream_omit_payload(struct stream *s, const struct err *err)
 {
-	return strcmp(err->code, "message-too-large") == 0 && route_is_copy(&s->decoder.event) &&
+	return strcmp(err->code, TOO_LARGE) == 0 && route_is_copy(&s->decoder.event) &&
 		route_omit_payload(&s->message);
 }
 

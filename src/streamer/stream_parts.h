@@ -21,6 +21,7 @@
 #include "health.h"
 #include "inflight.h"
 #include "isolation.h"
+#include "oversize.h"
 #include "route.h"
 #include "session.h"
 #include "sink.h"
@@ -59,6 +60,9 @@ struct parking
 
 	int			ntopics;
 	struct refused_topic topics[REFUSED_TOPICS];
+
+	bool		compressed;		/* a message's size says nothing of its record's */
+	struct oversize oversize;
 };
 
 struct stream

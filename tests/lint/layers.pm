@@ -57,6 +57,7 @@ my %rank = (
 	replication => 4,
 	route => 4,
 	isolation => 4,
+	oversize => 4,
 	sink => 4,
 	apply => 4,
 	consume => 4,
@@ -78,7 +79,8 @@ my %edge = (
 	# the data of the picture in one direction
 	'route decode' => 1,
 	'sink route' => 1,
-	'isolation route' => 1);
+	'isolation route' => 1,
+	'oversize route' => 1);
 
 sub part_of
 {

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 /* what is added to a DSN that does not say it */
 #define MAX_ADDED	10
@@ -214,10 +215,12 @@ refuses_for_good(const char *sqlstate)
 	return in_class(sqlstate, prefixes);
 }
 
-/* What libpq itself finds wrong in the parameters (it has no code for it). */
+/* What libpq itself finds wrong in the parameters; what a server says has an SQLSTATE. */
 static bool
 is_parameter_error(const char *message)
 {
+	if (find_sqlstate(message, strlen(message)) != NULL)
+		return false;
 	return strncmp(message, "invalid ", 8) == 0 ||
 		strncmp(message, "could not match ", 16) == 0 ||
 		strstr(message, "file \"") != NULL;	/* certificates, keys, service files */
@@ -323,15 +326,6 @@ pg_connect_failure(const PGconn *conn, struct err *err)
 
 /* ---- connecting and waiting ---- */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	(void) clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Polls until connected, failed or late. */
 static PostgresPollingStatusType
 wait_connected(PGconn *conn, int64_t deadline)
@@ -341,7 +335,7 @@ wait_connected(PGconn *conn, int64_t deadline)
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED)
 	{
 		struct pollfd fd = {.fd = PQsocket(conn)};
-		int64_t		left = deadline - now_ms();
+		int64_t		left = deadline - clock_now();
 
 		fd.events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 		if (left <= 0 || poll(&fd, 1, (int) left) == 0)
@@ -359,7 +353,7 @@ pg_connect(const char *dsn, bool replication, const char *application_name,
 
 	if (conn == NULL)
 		return NULL;
-	switch (wait_connected(conn, now_ms() + timeout_ms))
+	switch (wait_connected(conn, clock_now() + timeout_ms))
 	{
 		case PGRES_POLLING_OK:
 			return conn;

@@ -21,8 +21,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "../common/backoff.h"
 #include "../common/clock.h"
 #include "../common/log.h"
@@ -90,7 +88,7 @@ taken(struct inbox *in)
 				  in->assignment.list[i].topic, in->assignment.list[i].partition,
 				  in->assignment.list[i].next, in->assignment.list[i].epoch);
 	log_info("consuming %zu partitions", in->assignment.count);
-	sd_notify(0, "READY=1\nSTATUS=consuming");
+	notify_state(&in->notify, in->now, "READY=1\nSTATUS=consuming");
 }
 
 static void
@@ -332,7 +330,7 @@ step_signals(struct inbox *in)
 	else if (in->signals.stop == 1 && in->phase == PHASE_RUN)
 	{
 		log_info("asked to stop");
-		sd_notify(0, "STOPPING=1");
+		notify_state(&in->notify, in->now, "STOPPING=1");
 		in->phase = PHASE_DRAIN;
 		in->drain_until = in->now + in->settings->drain_timeout;
 	}
@@ -342,15 +340,6 @@ step_signals(struct inbox *in)
 			log_warning("stopping with a batch under way; it is rolled back, and will be repeated");
 		end(in, NULL);
 	}
-}
-
-static void
-step_watchdog(struct inbox *in)
-{
-	if (in->watchdog_interval == 0 || in->now < in->watchdog_at)
-		return;
-	sd_notify(0, "WATCHDOG=1");
-	in->watchdog_at = in->now + in->watchdog_interval;
 }
 
 /* ---- the loop ---- */
@@ -378,8 +367,7 @@ timeout(const struct inbox *in, bool more)
 		earlier(&deadline, in->drain_until);
 	if (in->full_since != CLOCK_NEVER && !in->paused)
 		earlier(&deadline, in->full_since + PAUSE_AFTER_MS);
-	if (in->watchdog_interval > 0)
-		earlier(&deadline, in->watchdog_at);
+	earlier(&deadline, notify_deadline(&in->notify));
 	earlier(&deadline, http_deadline(in->http, in->now));
 	for (size_t i = 0; in->assigned && i < in->assignment.count; i++)
 	{
@@ -433,7 +421,7 @@ run(struct inbox *in, int signal_fd, const struct inbox_reload *reload)
 		else
 			more = false;
 		http_serve(in->http, in->now, fds[HTTP].revents != 0);
-		step_watchdog(in);
+		notify_step(&in->notify, in->now);
 	}
 }
 
@@ -441,12 +429,10 @@ static enum err_class
 open_all(struct inbox *in, struct err *err)
 {
 	const struct settings *s = in->settings;
-	uint64_t	watchdog_us = 0;
 
 	in->now = clock_now();
 	in->full_since = CLOCK_NEVER;
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
-		in->watchdog_interval = (int64_t) (watchdog_us / 2000);
+	notify_init(&in->notify);
 	if (getrandom(&in->random, sizeof(in->random), GRND_NONBLOCK) < 0)
 		in->random = (uint32_t) getpid();
 	in->apply = apply_new(s, in->random);
@@ -484,6 +470,7 @@ inbox_run(const struct settings *settings, const struct inbox_reload *reload, st
 			batch_free(&in.batches[i]);
 	consume_free(in.consume, in.signals.stop < 2);
 	assignment_clear(&in.assignment);
+	notify_free(&in.notify);
 	close(signal_fd);
 	return err->class;
 }

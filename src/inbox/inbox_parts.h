@@ -10,6 +10,7 @@
 #ifndef INBOX_INBOX_PARTS_H
 #define INBOX_INBOX_PARTS_H
 
+#include "../common/notify.h"
 #include "../common/probes.h"
 #include "../common/signals.h"
 #include "apply.h"
@@ -62,8 +63,7 @@ struct inbox
 	char		trouble[64];	/* code that was logged last; "" = none */
 	uint32_t	random;
 	int64_t		now;
-	int64_t		watchdog_interval;	/* 0 = none asked for */
-	int64_t		watchdog_at;
+	struct notify notify;
 	struct err	result;
 
 	struct http *http;			/* NULL = not wanted */

@@ -111,7 +111,10 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	if (!p->topics)
 		err_set(err, ERR_RETRY, "out-of-memory", "out of memory");
 	else if (!settings_kafka(p->settings, "linger.ms") && !kafka_prompt_start(&p->prompt, p->client))
+	{
 		err_set(err, ERR_RETRY, "out-of-threads", "no thread can be started for the Kafka producer");
+		err_hint(err, "raise the limits of processes (ulimit -u, TasksMax) and of open files (ulimit -n)");
+	}
 	if (err->class)
 		kafka_producer_close(p);
 	return err->class;

@@ -54,7 +54,7 @@ extern enum err_class session_step(struct session *session, int64_t now, lsn_t f
 /* The time of the next session_step(), at the latest. */
 extern int64_t session_deadline(const struct session *session, lsn_t flush);
 
-/* The stream runs. */
+/* The stream runs: earlier failures don't count any more. */
 extern void session_started(struct session *session, int64_t now);
 
 /* A keepalive has come. */

@@ -135,7 +135,8 @@ start_task(struct sink_kafka_txn *k, kafka_task_function function, struct err *e
 {
 	if (kafka_task_start(&k->task, k->producer.wakeup, function, k))
 		return ERR_NONE;
-	return err_set(err, ERR_RETRY, "out-of-threads", "no thread can be started");
+	err_set(err, ERR_RETRY, "out-of-threads", "no thread can be started");
+	return err_hint(err, "raise the limits of processes (ulimit -u, TasksMax) and of open files (ulimit -n)");
 }
 
 /* ---------- the group ---------- */

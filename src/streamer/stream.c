@@ -22,8 +22,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "../common/http.h"
 #include "../common/log.h"
 
@@ -163,15 +161,6 @@ step_session(struct stream *s)
 		stream_connection_lost(s, &err);
 }
 
-static void
-step_watchdog(struct stream *s)
-{
-	if (s->watchdog_interval == 0 || s->now < s->watchdog_at)
-		return;
-	sd_notify(0, "WATCHDOG=1");
-	s->watchdog_at = s->now + s->watchdog_interval;
-}
-
 /* What poll() found at the server's socket. */
 static void
 step_socket(struct stream *s, short revents)
@@ -216,7 +205,7 @@ earlier(int64_t a, int64_t b)
 static int
 timeout(const struct stream *s, bool more)
 {
-	int64_t		until = s->watchdog_interval ? s->watchdog_at : CLOCK_NEVER;
+	int64_t		until = notify_deadline(&s->notify);
 	int64_t		left;
 
 	if (s->phase != PHASE_STREAM)
@@ -282,7 +271,7 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 		step_session(s);
 		stream_measure(s);
 		step_phase(s);
-		step_watchdog(s);
+		notify_step(&s->notify, s->now);
 		http_serve(s->http, s->now, fds[HTTP].revents != 0);
 	}
 }
@@ -307,7 +296,6 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 	struct stream *s = calloc(1, sizeof(*s));
 	int			signal_fd = signals_open();
 	uint32_t	seed = 1;
-	uint64_t	watchdog_us = 0;
 
 	if (!s || signal_fd < 0)
 	{
@@ -317,8 +305,7 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 	tune_malloc();
 	s->settings = *settings;
 	s->now = clock_now();
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
-		s->watchdog_interval = (int64_t) (watchdog_us / 2000);
+	notify_init(&s->notify);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (uint32_t) getpid();
 	s->router = route_new(settings->topic, err);
@@ -346,6 +333,7 @@ stream_run(const struct settings *settings, const struct stream_reload *reload, 
 	inflight_free(&s->inflight);
 	free(s->figures.commit_at);
 	route_free(s->router);
+	notify_free(&s->notify);
 	close(signal_fd);
 	free(s);
 	return err->class;

@@ -6,8 +6,6 @@
  */
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "../common/log.h"
 #include "stream_parts.h"
 
@@ -301,7 +299,6 @@ take_start(struct stream *s)
 	const struct replication_identity *id = replication_identity(s->session.replication);
 	struct err	err = {0};
 
-	session_started(&s->session, s->now);
 	s->figures.starts++;
 	s->figures.confirmed = s->inflight.flush;
 	s->figures.wal_end = id->wal_flush;
@@ -311,6 +308,7 @@ take_start(struct stream *s)
 		stream_sink_failed(s, &err);
 		return;
 	}
+	session_started(&s->session, s->now);	/* not before: a sink that fails each time is waited for longer and longer */
 	if (s->deadletter)
 		deadletter_start(s->deadletter, id);
 	s->sink_started = true;
@@ -318,7 +316,7 @@ take_start(struct stream *s)
 	log_info("streaming from slot \"%s\" of database \"%s\" (system %s, timeline %u) at %X/%X to %s",
 			 s->settings.slot, id->database, id->system, s->timeline,
 			 LSN_ARGS(s->inflight.flush), s->sink->ops->name);
-	sd_notify(0, "READY=1\nSTATUS=streaming");
+	notify_state(&s->notify, s->now, "READY=1\nSTATUS=streaming");
 }
 
 static void

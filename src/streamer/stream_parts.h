@@ -14,6 +14,7 @@
 #ifndef OUTBOX_STREAM_PARTS_H
 #define OUTBOX_STREAM_PARTS_H
 
+#include "../common/notify.h"
 #include "../common/probes.h"
 #include "../common/signals.h"
 #include "deadletter.h"
@@ -101,8 +102,7 @@ struct stream
 	int64_t		phase_until;	/* of PHASE_DRAIN and PHASE_FINISH */
 	int64_t		now;			/* clock_now() of this turn */
 	int64_t		wall;			/* clock_wall() */
-	int64_t		watchdog_at;
-	int64_t		watchdog_interval;	/* 0 = systemd doesn't watch */
+	struct notify notify;
 	struct signals signals;
 	struct err	result;
 

@@ -6,8 +6,6 @@
  */
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "../common/log.h"
 #include "stream_parts.h"
 
@@ -24,7 +22,7 @@ stream_drain(struct stream *s, const struct err *result)
 	s->phase = PHASE_DRAIN;
 	/* what is only counted will not arrive */
 	s->phase_until = s->counting ? s->now : s->now + s->settings.drain_timeout;
-	sd_notify(0, "STOPPING=1");
+	notify_state(&s->notify, s->now, "STOPPING=1");
 }
 
 void

@@ -166,7 +166,6 @@ group()
             need libjansson-dev library jansson
             need libmicrohttpd-dev library libmicrohttpd
             need libini-config-dev library ini_config
-            need libsystemd-dev library libsystemd
             megabytes=$((megabytes + 200))
             ;;
         test)

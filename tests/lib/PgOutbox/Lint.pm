@@ -78,7 +78,7 @@ sub flags
 		# as they like
 		return (qw(-std=gnu11 -Wall -Wmissing-prototypes -D_GNU_SOURCE -fwrapv), '-isystem', $server);
 	}
-	$packages //= qx{pkg-config --cflags rdkafka jansson libpq libmicrohttpd libsystemd};
+	$packages //= qx{pkg-config --cflags rdkafka jansson libpq libmicrohttpd};
 	return (@warnings, qw(-Isrc -Isrc/streamer -Idecoder_plugin), '-pthread', split ' ', $packages);
 }
 

@@ -32,7 +32,8 @@ progress_write(const struct progress *p, char out[PROGRESS_TEXT_MAX])
 	size_t		len;
 
 	snprintf(lsn, sizeof(lsn), "%X/%X", LSN_ARGS(p->lsn));
-	object = json_pack("{s:s, s:s%, s:s, s:I, s:I, s:s}",
+	object = json_pack("{s:i, s:s, s:s%, s:s, s:I, s:I, s:s}",
+					   "format", PROGRESS_FORMAT,
 					   "system", p->system,
 					   "database", p->database, strlen(p->database),
 					   "slot", p->slot,
@@ -83,11 +84,20 @@ read_split(const json_t *object, struct split *split)
 	return split_is_sane(split);
 }
 
-bool
-progress_read(struct slice text, struct progress *p)
+/* The member "format"; it may be missing. */
+static bool
+read_format(const json_t *object, int64_t *format)
 {
-	json_error_t error;
-	json_t	   *object = text.data ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error) : NULL;
+	json_t	   *member = json_object_get(object, "format");
+
+	*format = member ? json_integer_value(member) : 1;
+	return *format >= 1;		/* what is no integer is 0 */
+}
+
+/* The members of our own format. */
+static bool
+read_members(json_t *object, struct progress *p)
+{
 	const char *system,
 			   *database,
 			   *slot,
@@ -96,7 +106,7 @@ progress_read(struct slice text, struct progress *p)
 				timeline;
 	bool		ok;
 
-	ok = object && json_unpack(object, "{s:s, s:s, s:s, s:I, s:I, s:s}",
+	ok = json_unpack(object, "{s:s, s:s, s:s, s:I, s:I, s:s}",
 							   "system", &system, "database", &database, "slot", &slot,
 							   "generation", &generation, "timeline", &timeline,
 							   "lsn", &lsn) == 0 &&
@@ -112,6 +122,17 @@ progress_read(struct slice text, struct progress *p)
 		p->generation = generation;
 		p->timeline = (uint32_t) timeline;
 	}
+	return ok;
+}
+
+bool
+progress_read(struct slice text, struct progress *p)
+{
+	json_error_t error;
+	json_t	   *object = text.data ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error) : NULL;
+	bool		ok = object && read_format(object, &p->format) &&
+		(p->format > PROGRESS_FORMAT || read_members(object, p));
+
 	json_decref(object);
 	return ok;
 }
@@ -144,6 +165,13 @@ progress_judge(const struct progress *current, const struct replication_identity
 	struct split split;
 
 	*start = (struct progress_start) {.lsn = identity->confirmed};
+	if (found && found->format > PROGRESS_FORMAT)
+	{
+		err_set(err, ERR_FATAL, "progress-format",
+				"the progress that Kafka has for slot \"%s\" is of format %" PRId64 ", of which this version knows %d",
+				current->slot, found->format, PROGRESS_FORMAT);
+		return err_hint(err, "a newer outbox-streamer wrote it: start that one");
+	}
 	if (!found || found->generation < current->generation)
 		return ERR_NONE;
 	if (strcmp(found->system, current->system) != 0 || strcmp(found->slot, current->slot) != 0 ||

@@ -17,10 +17,17 @@
 #include "identity.h"
 #include "split.h"
 
+/*
+ * A record that earlier versions would misread gets a higher one; they refuse it.
+ * What has none was written before there were any, and is read as 1.
+ */
+#define PROGRESS_FORMAT		1
+
 #define PROGRESS_TEXT_MAX	1024	/* names of control characters only fit, too */
 
 struct progress
 {
+	int64_t		format;			/* of the record; if it is later than ours, nothing else is known */
 	char		system[32];		/* system identifier */
 	char		database[64];
 	char		slot[64];
@@ -49,7 +56,7 @@ extern void progress_transactional_id(char *out, size_t size, const char *system
 /* The record's value: a JSON object.  Returns its length; 0 if a name isn't UTF-8. */
 extern size_t progress_write(const struct progress *progress, char out[PROGRESS_TEXT_MAX]);
 
-/* False: it is no such record. */
+/* False: it is no such record, of whatever format. */
 extern bool progress_read(struct slice text, struct progress *progress);
 
 /*
@@ -61,6 +68,7 @@ extern bool progress_read(struct slice text, struct progress *progress);
  *   on an older timeline                 the progress, but not past the switch point:
  *                                        what came after it on the old one is gone
  *   (parts of the transaction behind it count, if it is on this timeline)
+ *   of a later format                    ERR_FATAL: a newer version wrote it
  *   below the slot's position            ERR_FATAL: somebody else moved the slot
  *   above what the server has written    ERR_FATAL: the server is an older copy
  *   of another database or system, a later generation, or of

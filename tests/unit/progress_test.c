@@ -90,7 +90,7 @@ test_write(void)
 	p.lsn = UINT64_C(0x1A000000FF);
 	len = progress_write(&p, text);
 	text[len] = '\0';
-	is_str(text, "{\"system\":\"" SYSTEM "\",\"database\":\"shop\",\"slot\":\"outbox\","
+	is_str(text, "{\"format\":1,\"system\":\"" SYSTEM "\",\"database\":\"shop\",\"slot\":\"outbox\","
 		   "\"generation\":3,\"timeline\":7,\"lsn\":\"1A/FF\"}", "what is written");
 	test_round_trip("ordinary", &p);
 	p.split = (struct split) {.lsn = UINT64_C(0x1A00000100), .total = 25, .size = 10, .sent = 20};
@@ -138,6 +138,10 @@ test_garbage(void)
 		{"no JSON", "progress"},
 		{"an array", "[]"},
 		{"an empty object", "{}"},
+		{"a format alone", "{\"format\":1}"},
+		{"format 0", "{\"format\":0}"},
+		{"a format that is no number", "{\"format\":\"2\"}"},
+		{"a real for a format", "{\"format\":2.5}"},
 		{"no system", "{\"database\":\"d\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
 		{"no database", "{\"system\":\"1\",\"slot\":\"s\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
 		{"no slot", "{\"system\":\"1\",\"database\":\"d\",\"generation\":1,\"timeline\":1,\"lsn\":\"0/1\"}"},
@@ -183,6 +187,8 @@ test_garbage(void)
 		cut += read_copy(good, len, &p);
 	is_int(cut, 0, "no record: cut short anywhere");
 	ok(!progress_read((struct slice) {NULL, 0}, &p), "no record: a tombstone");
+	ok(read_copy("{\"format\":2,\"lsn\":7}", strlen("{\"format\":2,\"lsn\":7}"), &p) && p.format == 2,
+	   "one of a later format, whatever it holds");
 	ok(read_copy("{\"more\":true,\"lsn\":\"0/2\",\"timeline\":1,\"generation\":1,\"slot\":\"s\",\"database\":\"d\",\"system\":\"1\"}",
 				 strlen("{\"more\":true,\"lsn\":\"0/2\",\"timeline\":1,\"generation\":1,\"slot\":\"s\",\"database\":\"d\",\"system\":\"1\"}"), &p) &&
 	   p.lsn == 2, "other order and a later version's members are no harm");
@@ -289,6 +295,12 @@ test_identity(void)
 	goes_on("an earlier generation, on no ancestor", &found, 0x6000, 0x9000, 0x6000);
 	found = at(7, 0x7000);
 	found.generation = 4;
+	found.format = PROGRESS_FORMAT + 1;
+	refuses("a later format", found, 0x6000, 0x9000, "progress-format");
+	found.generation = current.generation - 1;
+	refuses("whatever its generation", found, 0x6000, 0x9000, "progress-format");
+	found.format = PROGRESS_FORMAT;
+	found.generation = current.generation + 1;
 	refuses("a later generation", found, 0x6000, 0x9000, "progress-generation");
 	strcpy(found.system, "7300000000000000002");
 	refuses("a later generation of another system", found, 0x6000, 0x9000, "progress-foreign");

@@ -39,8 +39,8 @@ run(struct cli *cli, bool sql)
 
 	check.config = cli->config;
 	check.settings = cli->settings;
-	check.pg_deadline = check_now() + PG_TIME;
-	check.kafka_deadline = check_now() + KAFKA_TIME;
+	check.pg_deadline = clock_now() + PG_TIME;
+	check.kafka_deadline = clock_now() + KAFKA_TIME;
 
 	if (cli->settings->sink == SINK_KAFKA)
 		kafka = check_kafka_start(&check);

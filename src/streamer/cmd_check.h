@@ -10,6 +10,7 @@
 #ifndef OUTBOX_CMD_CHECK_H
 #define OUTBOX_CMD_CHECK_H
 
+#include "../common/clock.h"
 #include "../common/pg.h"
 #include "settings.h"
 
@@ -52,8 +53,6 @@ extern void check_fail(struct check *check, const char *code, const char *remedy
 extern void check_fail_err(struct check *check, const struct err *err, const char *remedy);
 
 extern void check_summary(const struct check *check);
-
-extern int64_t check_now(void);
 
 /* A number as a server prints it; 0 if it is none. */
 extern int64_t check_number(const char *text);

@@ -125,7 +125,7 @@ check_kafka_start(struct check *check)
 static int
 time_left(const struct check *check)
 {
-	int64_t		left = check->kafka_deadline - check_now();
+	int64_t		left = check->kafka_deadline - clock_now();
 
 	return left > 1 ? (int) left : 1;
 }

@@ -11,18 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_SQL		4096
-
-int64_t
-check_now(void)
-{
-	struct timespec ts;
-
-	(void) clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 int64_t
 check_number(const char *text)
@@ -118,7 +108,7 @@ wait_result(struct check *check)
 	while (PQisBusy(check->conn))
 	{
 		struct pollfd fd = {.fd = PQsocket(check->conn), .events = POLLIN};
-		int64_t		left = check->pg_deadline - check_now();
+		int64_t		left = check->pg_deadline - clock_now();
 
 		if (left <= 0 || poll(&fd, 1, (int) left) == 0)
 			return false;

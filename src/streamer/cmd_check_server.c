@@ -25,13 +25,13 @@ check_connect(struct check *check)
 {
 	struct err	err = {0};
 	struct err	plain = {0};
-	int64_t		left = check->pg_deadline - check_now();
+	int64_t		left = check->pg_deadline - clock_now();
 
 	check->conn = pg_connect(check->settings->dsn, true, STREAMER_APPLICATION, (int) left, &err);
 	check->replication = check->conn != NULL;
-	if (check->conn == NULL && check->pg_deadline - check_now() > 50)
+	if (check->conn == NULL && check->pg_deadline - clock_now() > 50)
 		check->conn = pg_connect(check->settings->dsn, false, STREAMER_APPLICATION,
-								 (int) (check->pg_deadline - check_now()), &plain);
+								 (int) (check->pg_deadline - clock_now()), &plain);
 	if (check->conn == NULL)
 	{
 		check_fail_err(check, &err, NULL);

@@ -39,6 +39,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "tool.h"
+
 #define TIMEOUT_MS		15000
 #define REFRESH_MS		100		/* how soon a new topic is noticed */
 
@@ -51,37 +53,10 @@ on_signal(int signo)
 	stop_requested = 1;
 }
 
-static void die(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
-
-static void
-die(const char *format,...)
-{
-	va_list		args;
-
-	fputs("ktool: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static int64_t
 monotonic_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return microseconds(CLOCK_MONOTONIC) / 1000;
 }
 
 static void
@@ -484,7 +459,7 @@ write_message(const rd_kafka_message_t *m)
 	(void) rd_kafka_message_headers(m, &headers);
 	printf("%s\t%" PRId32 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%lld\t%lld",
 		   rd_kafka_topic_name(m->rkt), m->partition, m->offset,
-		   rd_kafka_message_timestamp(m, &type), now_us(),
+		   rd_kafka_message_timestamp(m, &type), microseconds(CLOCK_REALTIME),
 		   m->key == NULL ? -1LL : (long long) m->key_len,
 		   m->payload == NULL ? -1LL : (long long) m->len);
 	for (size_t i = 0; headers != NULL &&

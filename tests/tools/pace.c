@@ -32,6 +32,8 @@
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
 
+#include "tool.h"
+
 #define MAX_SESSIONS	64
 #define BUCKETS			200
 #define BUCKET_US		250
@@ -49,13 +51,6 @@ static int64_t *asked;			/* when it was sent */
 static int64_t *arrived;
 static char payload[256];
 
-_Noreturn static void
-die(const char *what, const char *why)
-{
-	fprintf(stderr, "pace: %s: %s\n", what, why);
-	exit(1);
-}
-
 static double
 number(const char *text)
 {
@@ -63,17 +58,8 @@ number(const char *text)
 	double		value = strtod(text, &end);
 
 	if (end == text || *end)
-		die("not a number", text);
+		die("not a number: %s", text);
 	return value;
-}
-
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 static void
@@ -92,12 +78,12 @@ session(void *unused)
 
 	(void) unused;
 	if (PQstatus(conn) != CONNECTION_OK)
-		die("connection", PQerrorMessage(conn));
+		die("connection: %s", PQerrorMessage(conn));
 	result = PQprepare(conn, "emit",
 					   "INSERT INTO outbox.event (aggregatetype, aggregateid, type, payload, topic)"
 					   " VALUES ('bench', $1, 'paced', $2, $3)", 3, NULL);
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		die("prepare", PQerrorMessage(conn));
+		die("prepare: %s", PQerrorMessage(conn));
 	PQclear(result);
 	for (;;)
 	{
@@ -109,11 +95,11 @@ session(void *unused)
 			break;
 		snprintf(number, sizeof(number), "%" PRId64, i);
 		wait_until(begun + (int64_t) ((double) i * 1e6 / rate));
-		asked[i] = now_us();
+		asked[i] = microseconds(CLOCK_MONOTONIC);
 		result = PQexecPrepared(conn, "emit", 3, values, NULL, NULL, 0);
-		due_done[i] = now_us();
+		due_done[i] = microseconds(CLOCK_MONOTONIC);
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
-			die("insert", PQerrorMessage(conn));
+			die("insert: %s", PQerrorMessage(conn));
 		PQclear(result);
 	}
 	PQfinish(conn);
@@ -138,14 +124,14 @@ subscribe(const char *brokers)
 	rd_kafka_conf_set(conf, "bootstrap.servers", brokers, reason, sizeof(reason));
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
 		if (rd_kafka_conf_set(conf, properties[i][0], properties[i][1], reason, sizeof(reason)))
-			die("configuration", reason);
+			die("configuration: %s", reason);
 	consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
 	if (!consumer)
-		die("consumer", reason);
+		die("consumer: %s", reason);
 	rd_kafka_poll_set_consumer(consumer);
 	handle = rd_kafka_topic_new(consumer, topic, NULL);
 	if (rd_kafka_metadata(consumer, 0, handle, &metadata, 10000) || metadata->topic_cnt != 1)
-		die("topic", "no metadata");
+		die("topic: no metadata");
 	for (int i = 0; i < metadata->topics[0].partition_cnt; i++)
 		rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
 	rd_kafka_metadata_destroy(metadata);
@@ -164,10 +150,10 @@ consume(rd_kafka_t *consumer)
 	while (left > 0)
 	{
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
-		int64_t		now = now_us();
+		int64_t		now = microseconds(CLOCK_MONOTONIC);
 
 		if (now > until)
-			die("consumer", "events are missing");
+			die("consumer: events are missing");
 		if (!message)
 			continue;
 		if (!message->err && message->key_len < 24)
@@ -210,7 +196,7 @@ report(double seconds)
 	int64_t		histogram[BUCKETS] = {0};
 
 	if (!latency || !insert)
-		die("report", "out of memory");
+		die("report: out of memory");
 	for (int64_t i = 0; i < total - warm; i++)
 	{
 		int64_t		done = due_done[warm + i];
@@ -256,29 +242,29 @@ main(int argc, char **argv)
 			case 's': seconds = number(optarg); break;
 			case 'w': warm_seconds = number(optarg); break;
 			case 'c': sessions = (int) number(optarg); break;
-			default: die("usage", "pace -d CONNINFO -b BROKERS -t TOPIC -r RATE -s SECONDS [-c SESSIONS]");
+			default: die("usage: pace -d CONNINFO -b BROKERS -t TOPIC -r RATE -s SECONDS [-c SESSIONS]");
 		}
 	}
 	if (!brokers || !topic || rate <= 0 || seconds <= 0 || sessions < 1 || sessions > MAX_SESSIONS)
-		die("usage", "-b, -t, -r and -s are needed");
+		die("usage: -b, -t, -r and -s are needed");
 	if (warm_seconds < 0)
-		die("usage", "-w can't be negative");
+		die("usage: -w can't be negative");
 	warm = (int64_t) (rate * warm_seconds);
 	total = warm + (int64_t) (rate * seconds);
 	due_done = calloc((size_t) total, sizeof(*due_done));
 	asked = calloc((size_t) total, sizeof(*asked));
 	arrived = calloc((size_t) total, sizeof(*arrived));
 	if (total - warm < 2 || !due_done || !asked || !arrived)
-		die("size", "out of memory");
+		die("size: out of memory");
 	memset(payload, 'x', 200);
 	memcpy(payload, "{\"pad\": \"", 9);
 	memcpy(payload + 200, "\"}", 3);
 
 	consumer = subscribe(brokers);
-	begun = now_us() + 1000000;
+	begun = microseconds(CLOCK_MONOTONIC) + 1000000;
 	for (int i = 0; i < sessions; i++)
 		if (pthread_create(&threads[i], NULL, session, NULL))
-			die("thread", "can't be started");
+			die("thread: can't be started");
 	consume(consumer);
 	for (int i = 0; i < sessions; i++)
 		pthread_join(threads[i], NULL);

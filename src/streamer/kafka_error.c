@@ -13,7 +13,7 @@
 #define DATA_BATCH(name, code, hint) {RD_KAFKA_RESP_ERR_##name, ERR_DATA, true, code, hint}
 
 static const char create_topic[] =
-	"create the topic, or allow the broker to (auto.create.topics.enable)";
+	"create the topic, or allow the broker to (auto.create.topics.enable); if it does, but takes more than a second, raise kafka.topic.metadata.propagation.max.ms";
 static const char grant_topic[] =
 	"grant the streamer's principal Write and Describe on the topic";
 static const char larger[] =

@@ -193,4 +193,18 @@ foreach my $running (1, 0)
 	is($kafka->messages_in($topic), 1, "$name: once");
 	is($streamer->stop, 0, "$name: stops when asked");
 }
+
+# --- a topic that somebody makes late, as a slow broker may: waited for as long as is configured
+
+{
+	my $topic = 'late';
+	$streamer->configure({ kafka => { 'topic.metadata.propagation.max.ms' => 60_000 } });
+	$streamer->start;
+	run_sql(emit($topic, 'a'), emit($topic, 'a'));
+	is(scalar $streamer->wait_exit(4), undef, 'late topic: it is waited for, longer than by default') or diag($streamer->log_text);
+	$kafka->create_topic($topic, 1);
+	ok($node->wait_confirmed('outbox', undef, 30), 'late topic: once it is there, all is sent');
+	is($kafka->messages_in($topic), 2, 'late topic: once');
+	is($streamer->stop, 0, 'late topic: stops when asked');
+}
 done_testing();

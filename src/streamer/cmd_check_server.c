@@ -37,6 +37,8 @@ check_connect(struct check *check)
 		check_fail_err(check, &err, NULL);
 		return false;
 	}
+	/* the role may have one in which somebody has put look-alikes */
+	PQclear(check_query(check, "setting search_path", &plain, "SET search_path = pg_catalog, pg_temp"));
 	check_ok(check, "login", "connected to database \"%s\" of \"%s\", port %s, as \"%s\"",
 			 PQdb(check->conn), PQhost(check->conn), PQport(check->conn), PQuser(check->conn));
 	if (!check->replication)

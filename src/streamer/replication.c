@@ -178,8 +178,8 @@ ask_slot(struct replication *r, struct err *err)
 
 	snprintf(query, sizeof(query),
 			 "SELECT s.plugin, s.database, s.wal_status, s.confirmed_flush_lsn, s.slot_type,"
-			 " (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout')"
-			 " FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = %s",
+			 " (SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'wal_sender_timeout')"
+			 " FROM pg_catalog.pg_replication_slots s WHERE s.slot_name OPERATOR(pg_catalog.=) %s",
 			 slot ? slot : "NULL");
 	PQfreemem(slot);
 	if (!send_command(r, query, STATE_SLOT))

@@ -150,8 +150,8 @@ finds(qr/^FAIL column-type +column "place" of .* is of type point, which can't b
 finds(qr/^FAIL column-type +column "body" of .* is of type bytea, which can't be used for headers/m, 'bytea elsewhere', table($odd, payload => 'body', headers => 'body'));
 finds(qr/^FAIL column-type +.*for timestamp; hint: timestamptz/m, 'a time that is none', table($odd, payload => 'body', timestamp => 'kind'));
 finds(qr/^FAIL table-missing +table public\.Parts does not exist/m, 'another case', table('public.Parts', type => "'x'"));
-finds(qr/^FAIL table-unlogged +parts2 is UNLOGGED.*; hint: ALTER TABLE parts2 SET LOGGED;$/m, 'an unlogged partition', table('public.parts', type => "'x'"));
-finds(qr/^FAIL table-kind +look /m, 'a view', table('public.look', type => "'x'"));
+finds(qr/^FAIL table-unlogged +public\.parts2 is UNLOGGED.*; hint: ALTER TABLE public\.parts2 SET LOGGED;$/m, 'an unlogged partition', table('public.parts', type => "'x'"));
+finds(qr/^FAIL table-kind +public\.look /m, 'a view', table('public.look', type => "'x'"));
 
 # --- settings
 sub setting
@@ -238,6 +238,37 @@ $kafka->alter_topic($progress, 'cleanup.policy' => 'compact');
 (undef, $out) = check('a progress topic as it should be', @once);
 like($out, qr/^ok   progress-topic +topic \Q$progress\E$/m, 'a progress topic as it should be: found');
 $kafka->delete_topic($progress);
+
+# --- look-alikes of operators and functions in the role's search_path are not called
+$node->safe_psql('postgres', <<'SQL');
+CREATE SCHEMA evil;
+GRANT USAGE ON SCHEMA evil TO streamer;
+DO $do$
+DECLARE
+	o record;
+BEGIN
+	FOR o IN
+		SELECT p.oprname AS name, p.oprleft::regtype AS l, p.oprright::regtype AS r, p.oprresult::regtype AS result
+		FROM pg_operator p JOIN pg_type tl ON tl.oid = p.oprleft JOIN pg_type tr ON tr.oid = p.oprright
+		WHERE p.oprname IN ('=', '<>', '>', '>=', '<', '<=', '||', '->>', '-') AND tl.typtype <> 'p' AND tr.typtype <> 'p'
+	LOOP
+		EXECUTE format('CREATE FUNCTION evil.%I(%s, %s) RETURNS %s LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''look-alike''; END $f$',
+			'f' || o.name, o.l, o.r, o.result);
+		EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.%I)', o.name, o.l, o.r, 'f' || o.name);
+	END LOOP;
+END
+$do$;
+CREATE FUNCTION evil.current_database() RETURNS name LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'look-alike'; END $f$;
+CREATE FUNCTION evil.pg_is_in_recovery() RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'look-alike'; END $f$;
+ALTER ROLE streamer SET search_path = evil, pg_catalog;
+SQL
+foreach my $command ([ 'slot', 'show' ], ['check'], [ 'stream', '--no-loop', '--endpos=' . $node->slot_lsn('outbox') ])
+{
+	($code, $out, $err) = $streamer->run(@$command);
+	is($code, 0, "@$command: among look-alikes as well") or diag($out, $err);
+	unlike("$out$err", qr/look-alike/, "@$command: none is called");
+}
+$node->safe_psql('postgres', 'ALTER ROLE streamer RESET search_path; DROP SCHEMA evil CASCADE');
 
 # --- the end of the slot
 ($code, $out) = $streamer->run('slot', 'drop', '--yes');

@@ -263,12 +263,14 @@ CREATE TABLE outbox.inbox_dead_letter (
     sqlstate text,
     reason text,
     attempts integer NOT NULL,
+    patience integer NOT NULL DEFAULT 0,
+    retry_at timestamptz NOT NULL DEFAULT now(),
     stored_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT inbox_dead_letter_pkey PRIMARY KEY (consumer, topic, partition, message_offset),
-    CONSTRAINT inbox_dead_letter_state CHECK (state IN ('failed', 'queued'))
+    CONSTRAINT inbox_dead_letter_state CHECK (state IN ('failed', 'queued', 'waiting'))
 );
 
-COMMENT ON TABLE outbox.inbox_dead_letter IS 'Messages whose SQL failed, and later ones of their keys, which wait behind them.';
+COMMENT ON TABLE outbox.inbox_dead_letter IS 'Messages whose SQL failed or is to be run apart, and later ones of their keys, which wait behind them.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.consumer IS 'Whose it is.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.topic IS 'Topic.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.partition IS 'Partition.';
@@ -279,39 +281,128 @@ COMMENT ON COLUMN outbox.inbox_dead_letter.key IS 'Its key; NULL: it has none, a
 COMMENT ON COLUMN outbox.inbox_dead_letter.type IS 'Header eventType.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.headers IS 'All headers, by name.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.payload IS 'Its value; NULL: a tombstone.';
-COMMENT ON COLUMN outbox.inbox_dead_letter.state IS 'failed, or queued behind an earlier one of its key.';
-COMMENT ON COLUMN outbox.inbox_dead_letter.sqlstate IS 'SQLSTATE of the failure; NULL while it is queued.';
+COMMENT ON COLUMN outbox.inbox_dead_letter.state IS
+'failed: waits for somebody. waiting: inbox-consumer runs its SQL apart, once it is the first of its key. queued: waits behind an earlier one of its key.';
+COMMENT ON COLUMN outbox.inbox_dead_letter.sqlstate IS 'SQLSTATE of the last failure; NULL: there was none.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.reason IS 'The server''s words for it.';
-COMMENT ON COLUMN outbox.inbox_dead_letter.attempts IS 'How often its SQL was run.';
+COMMENT ON COLUMN outbox.inbox_dead_letter.attempts IS 'How often its SQL has failed.';
+COMMENT ON COLUMN outbox.inbox_dead_letter.patience IS 'Milliseconds that its SQL gets when it is run apart: more each time that it was stopped; 0: inbox.hold_up.';
+COMMENT ON COLUMN outbox.inbox_dead_letter.retry_at IS 'Not run apart before this.';
 COMMENT ON COLUMN outbox.inbox_dead_letter.stored_at IS 'When it came here.';
 COMMENT ON CONSTRAINT inbox_dead_letter_pkey ON outbox.inbox_dead_letter IS 'Each message once.';
 COMMENT ON CONSTRAINT inbox_dead_letter_state ON outbox.inbox_dead_letter IS 'What state can be.';
 
 -- by hash: a key may be larger than an index entry
-CREATE INDEX inbox_dead_letter_key ON outbox.inbox_dead_letter (consumer, topic, sha256(key));
+CREATE INDEX inbox_dead_letter_key ON outbox.inbox_dead_letter (consumer, topic, sha256(key), partition, message_offset);
+CREATE INDEX inbox_dead_letter_waiting ON outbox.inbox_dead_letter (consumer, attempts, patience, retry_at) WHERE state = 'waiting';
 
-COMMENT ON INDEX outbox.inbox_dead_letter_key IS 'Is this key waiting?';
+COMMENT ON INDEX outbox.inbox_dead_letter_key IS 'A key''s queue, in its order.';
+COMMENT ON INDEX outbox.inbox_dead_letter_waiting IS 'What is to be run apart, those first that have failed least and need least time.';
 
+/*
+ * A key's queue is worked off apart from the batches, by another connection, while a
+ * batch adds to its end.  The last of it is locked, so that it can't go away before
+ * what stands behind it is committed.  If it is locked already, it is being run: then
+ * nobody may be there to call the next one, which has to come by itself.
+ */
 CREATE FUNCTION outbox.inbox_parked(consumer text, topics text[], keys bytea[])
-RETURNS SETOF bigint
+RETURNS TABLE (place bigint, moving boolean)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    tail record;
 BEGIN
     -- mostly there is nothing
     IF NOT EXISTS (SELECT FROM outbox.inbox_dead_letter AS d WHERE d.consumer = inbox_parked.consumer) THEN
         RETURN;
     END IF;
-    RETURN QUERY
-    SELECT u.n FROM unnest(topics, keys) WITH ORDINALITY AS u (topic, key, n)
-    WHERE EXISTS (SELECT FROM outbox.inbox_dead_letter AS d
-                  WHERE d.consumer = inbox_parked.consumer AND d.topic = u.topic
-                      AND sha256(d.key) = sha256(u.key) AND d.key = u.key);
+    FOR tail IN
+        SELECT u.n, u.topic, l.partition, l.message_offset
+        FROM unnest(topics, keys) WITH ORDINALITY AS u (topic, key, n)
+        CROSS JOIN LATERAL (
+            SELECT d.partition, d.message_offset FROM outbox.inbox_dead_letter AS d
+            WHERE d.consumer = inbox_parked.consumer AND d.topic = u.topic
+                AND sha256(d.key) = sha256(u.key) AND d.key = u.key
+            ORDER BY d.partition DESC, d.message_offset DESC LIMIT 1) AS l
+        WHERE u.key IS NOT NULL
+    LOOP
+        PERFORM FROM outbox.inbox_dead_letter AS d
+        WHERE d.consumer = inbox_parked.consumer AND d.topic = tail.topic
+            AND d.partition = tail.partition AND d.message_offset = tail.message_offset
+        FOR KEY SHARE SKIP LOCKED;
+        place := tail.n;
+        moving := NOT FOUND;
+        RETURN NEXT;
+    END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION outbox.inbox_parked(text, text[], bytea[]) IS
-'Places, from 1, of messages whose key has dead letters, behind which they have to wait. For inbox-consumer.';
+'Places, from 1, of messages whose key has dead letters, behind which they have to wait; moving: the last of these is being run. For inbox-consumer.';
+
+-- ---- what is run apart
+
+CREATE FUNCTION outbox.inbox_pick(consumer text)
+RETURNS SETOF outbox.inbox_dead_letter
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT d.* FROM outbox.inbox_dead_letter AS d
+    WHERE d.consumer = inbox_pick.consumer AND d.state = 'waiting' AND d.retry_at <= clock_timestamp()
+        AND NOT EXISTS (
+            SELECT FROM outbox.inbox_dead_letter AS e
+            WHERE e.consumer = d.consumer AND e.topic = d.topic AND sha256(e.key) = sha256(d.key) AND e.key = d.key
+                AND (e.partition, e.message_offset) < (d.partition, d.message_offset))
+    ORDER BY d.attempts, d.patience, d.retry_at
+    LIMIT 1
+    FOR UPDATE OF d SKIP LOCKED;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.inbox_pick(text) IS
+'Locks a message that is to be run apart: the first of its key, and of these the one that has failed least and needs least time. For inbox-consumer.';
+
+CREATE FUNCTION outbox.inbox_next(consumer text, topic text, key bytea)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE outbox.inbox_dead_letter AS d SET state = 'waiting', retry_at = clock_timestamp()
+    FROM (SELECT e.partition, e.message_offset FROM outbox.inbox_dead_letter AS e
+          WHERE e.consumer = inbox_next.consumer AND e.topic = inbox_next.topic
+              AND sha256(e.key) = sha256(inbox_next.key) AND e.key = inbox_next.key
+          ORDER BY e.partition, e.message_offset LIMIT 1) AS first
+    WHERE d.consumer = inbox_next.consumer AND d.topic = inbox_next.topic
+        AND d.partition = first.partition AND d.message_offset = first.message_offset
+        AND d.state = 'queued';
+END
+$$;
+
+COMMENT ON FUNCTION outbox.inbox_next(text, text, bytea) IS
+'Lets the first of a key''s queue be run apart, when the one before it has left. For inbox-consumer.';
+
+CREATE FUNCTION outbox.inbox_settle(consumer text, topic text, partition integer, message_offset bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key bytea;
+BEGIN
+    DELETE FROM outbox.inbox_dead_letter AS d
+    WHERE d.consumer = inbox_settle.consumer AND d.topic = inbox_settle.topic
+        AND d.partition = inbox_settle.partition AND d.message_offset = inbox_settle.message_offset
+    RETURNING d.key INTO key;
+    PERFORM outbox.inbox_next(consumer, topic, key);
+END
+$$;
+
+COMMENT ON FUNCTION outbox.inbox_settle(text, text, integer, bigint) IS
+'Removes a message that inbox_pick() has locked, in the transaction that has applied it, and calls the next of its key. For inbox-consumer.';
 
 CREATE TABLE outbox.inbox_message (
     consumer text NOT NULL,
@@ -364,7 +455,9 @@ BEGIN
                    'outbox.expire_inbox(interval, text), '
                    'outbox.inbox_take(text, text[], integer[]), '
                    'outbox.inbox_advance(text, text[], integer[], bigint[], bigint[]), '
-                   'outbox.inbox_repeated(text, text[]), outbox.inbox_parked(text, text[], bytea[]) TO %s', grantee);
+                   'outbox.inbox_repeated(text, text[]), outbox.inbox_parked(text, text[], bytea[]), '
+                   'outbox.inbox_pick(text), outbox.inbox_next(text, text, bytea), '
+                   'outbox.inbox_settle(text, text, integer, bigint) TO %s', grantee);
 END
 $$;
 

@@ -9,6 +9,8 @@
  */
 #include "apply_parts.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,15 +20,27 @@
 #define BYTEA_OID	17
 
 /* STATE_SETUP: the statements' numbers */
-#define SETUP_FIRST_OWN		1
-#define SETUP_APPLY			6
+#define SETUP_TIMEOUT		1
+#define SETUP_FIRST_OWN		2
+#define SETUP_APPLY			9
 
 static const char dead_letter_sql[] =
-"INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, message_id, message_time, key, type, headers, payload, state, sqlstate, reason, attempts) "
-"VALUES (:consumer, :topic, :partition, :offset, :id, :time, :key_bytes, :type, :headers, :payload_bytes, :state, :sqlstate, :reason, :attempts)";
+"INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, message_id, message_time, key, type, headers, payload, state, sqlstate, reason, attempts, patience) "
+"VALUES (:consumer, :topic, :partition, :offset, :id, :time, :key_bytes, :type, :headers, :payload_bytes, :state, :sqlstate, :reason, :attempts, :patience)";
+
+/* In the order of enum pick, apply_apart.c. */
+static const char pick_sql[] =
+"SELECT topic, partition, message_offset, message_id, (extract(epoch FROM message_time) * 1000)::bigint, key, type, headers, "
+"CASE jsonb_typeof(headers -> 'outbox.position') WHEN 'array' THEN headers #>> '{outbox.position,-1}' "
+"ELSE headers ->> 'outbox.position' END, payload, attempts, patience FROM outbox.inbox_pick($1)";
+
+static const char note_sql[] =
+"UPDATE outbox.inbox_dead_letter SET state = $5, sqlstate = $6, reason = $7, attempts = $8, patience = $9, "
+"retry_at = clock_timestamp() + $10::integer * interval '1 ms' "
+"WHERE consumer = $1 AND topic = $2 AND partition = $3 AND message_offset = $4";
 
 struct apply *
-apply_new(const struct settings *settings, uint32_t seed)
+apply_new(const struct settings *settings, bool apart, uint32_t seed)
 {
 	struct apply *a = calloc(1, sizeof(*a));
 	struct err	ignored = {0};
@@ -34,7 +48,9 @@ apply_new(const struct settings *settings, uint32_t seed)
 	if (!a)
 		return NULL;
 	a->settings = settings;
+	a->apart = apart;
 	a->random = seed;
+	patience_begin(&a->patience, settings->hold_up, clock_now());
 	a->fates = calloc((size_t) settings->batch_messages, sizeof(*a->fates));
 	a->run = calloc((size_t) settings->batch_messages, sizeof(*a->run));
 	if (a->fates && a->run && statement_parse(&a->dead_letter, dead_letter_sql, true, &ignored) == ERR_NONE)
@@ -51,6 +67,8 @@ apply_free(struct apply *a)
 	apply_close(a);
 	for (size_t i = 0; i < sizeof(a->arrays) / sizeof(a->arrays[0]); i++)
 		text_free(&a->arrays[i]);
+	for (int i = 0; i < 2; i++)
+		text_free(&a->queue[i]);
 	parameters_free(&a->parameters);
 	statement_free(&a->dead_letter);
 	free(a->fates);
@@ -64,7 +82,7 @@ enum err_class
 apply_connect(struct apply *a, struct err *err)
 {
 	apply_close(a);
-	a->conn = pg_connect_start(a->settings->dsn, false, "inbox-consumer", err);
+	a->conn = pg_connect_start(a->settings->dsn, false, a->apart ? "inbox-consumer apart" : "inbox-consumer", err);
 	if (!a->conn)
 		return err->class;
 	a->state = STATE_CONNECTING;
@@ -80,6 +98,8 @@ apply_close(struct apply *a)
 	a->state = STATE_CLOSED;
 	a->broken = a->flush = a->poisoned = false;
 	a->batch = NULL;
+	PQclear(a->picked);
+	a->picked = NULL;
 }
 
 bool
@@ -140,12 +160,20 @@ set_up(struct apply *a)
 	round_begin(a, STATE_SETUP);
 	/* whoever is stopped in the middle of a batch holds locks */
 	round_command(a, "SET idle_in_transaction_session_timeout = '60s'");
+	round_command(a, "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'");
 	prepare(a, "inbox_take", "SELECT topic, partition, next_offset, epoch FROM outbox.inbox_take($1, $2, $3)", NULL);
 	prepare(a, "inbox_advance", "SELECT outbox.inbox_advance($1, $2, $3, $4, $5)", NULL);
 	prepare(a, "inbox_repeated", "SELECT * FROM outbox.inbox_repeated($1, $2)", NULL);
 	prepare(a, "inbox_parked", "SELECT * FROM outbox.inbox_parked($1, $2, $3)", NULL);
+	prepare(a, "inbox_pick", pick_sql, NULL);
+	prepare(a, "inbox_settle", "SELECT outbox.inbox_settle($1, $2, $3, $4)", NULL);
 	prepare(a, "inbox_dead_letter", a->dead_letter.sql, &a->dead_letter);
 	prepare(a, "inbox_apply", a->settings->apply.sql, &a->settings->apply);
+	if (a->apart)
+	{
+		prepare(a, "inbox_note", note_sql, NULL);
+		round_command(a, "LISTEN outbox_inbox");
+	}
 	round_end(a);
 }
 
@@ -168,6 +196,8 @@ round_begin(struct apply *a, enum apply_state state)
 {
 	a->state = state;
 	a->round = (struct round) {.failed = false};
+	a->began = clock_now();
+	a->limit = 0;
 }
 
 void
@@ -185,6 +215,35 @@ round_prepared(struct apply *a, const char *name, int n, const char *const *valu
 	if (!PQsendQueryPrepared(a->conn, name, n, values, lengths, formats, 0))
 		a->broken = true;
 	a->round.sent++;
+}
+
+void
+round_limited(struct apply *a, int64_t ms)
+{
+	char		sql[60];
+
+	(void) snprintf(sql, sizeof(sql), "SET LOCAL statement_timeout = %" PRId64, ms);
+	a->limit = ms;
+	if (ms > 0)
+		round_command(a, sql);
+}
+
+void
+round_unlimited(struct apply *a)
+{
+	if (a->limit > 0)
+		round_command(a, "SET LOCAL statement_timeout TO DEFAULT");
+}
+
+void
+round_message(struct apply *a, const struct message *message)
+{
+	const struct statement *statement = &a->settings->apply;
+
+	if (!parameters_make(&a->parameters, statement, a->settings->consumer, message, NULL))
+		a->broken = true;
+	round_prepared(a, "inbox_apply", statement->nfields, a->parameters.values,
+				   a->parameters.lengths, a->parameters.formats);
 }
 
 void
@@ -248,6 +307,8 @@ take_result(struct apply *a, const PGresult *res)
 				taken(a, res);
 			else if (a->state == STATE_OPENING)
 				batch_rows(a, res);
+			else if (a->state == STATE_SETUP && round->done == SETUP_TIMEOUT)
+				a->role_timeout = strtoll(PQgetvalue(res, 0, 0), NULL, 10);
 			break;
 		case PGRES_FATAL_ERROR:
 			if (round->failed)
@@ -295,6 +356,8 @@ round_done(struct apply *a, int64_t now, struct err *err)
 {
 	if (a->state == STATE_SETUP)
 		return set_up_done(a, err);
+	if (a->apart)
+		return apart_round_done(a, now, err);
 	if (a->state != STATE_TAKING)
 		return batch_round_done(a, now, err);
 	a->state = STATE_IDLE;
@@ -318,6 +381,7 @@ enum apply_event
 apply_step(struct apply *a, int64_t now, struct err *err)
 {
 	PGresult   *res;
+	PGnotify   *note;
 
 	if (a->state == STATE_CLOSED)
 		return APPLY_NOTHING;
@@ -338,7 +402,10 @@ apply_step(struct apply *a, int64_t now, struct err *err)
 		sync = PQresultStatus(res) == PGRES_PIPELINE_SYNC;
 		if (!sync)
 			take_result(a, res);
-		PQclear(res);
+		if (a->state == STATE_PICKING && PQresultStatus(res) == PGRES_TUPLES_OK)
+			apart_row(a, res);
+		else
+			PQclear(res);
 		if (PQstatus(a->conn) == CONNECTION_BAD)
 			return lost(a, err);
 		event = sync ? round_done(a, now, err) : APPLY_NOTHING;
@@ -346,6 +413,11 @@ apply_step(struct apply *a, int64_t now, struct err *err)
 			return event;
 		if (a->broken)
 			return lost(a, err);
+	}
+	while ((note = PQnotifies(a->conn)))
+	{
+		a->called = true;
+		PQfreemem(note);
 	}
 	if (a->flush)
 	{

@@ -38,13 +38,16 @@ enum apply_event
 								 * the batch is applied */
 	APPLY_POISON,				/* policy stop: err names the message, and what stands
 								 * before it in the batch is committed */
+	APPLY_SETTLED,				/* a message was run apart; apply_aside() says what came of it */
+	APPLY_RESTS,				/* there is none to run apart now */
 	APPLY_FAILED				/* err says why: ERR_RETRY = the connection is lost and
 								 * whether a commit under way has taken place isn't
 								 * known; else there is no going on */
 };
 
-/* NULL if memory is out.  settings must live as long. */
-extern struct apply *apply_new(const struct settings *settings, uint32_t seed);
+/* NULL if memory is out.  settings must live as long.  apart: for apply_apart()
+ * alone, else for the other two. */
+extern struct apply *apply_new(const struct settings *settings, bool apart, uint32_t seed);
 extern void apply_free(struct apply *apply);
 
 /* Begins to connect; ERR_CONFIG or ERR_RETRY if that has failed already. */
@@ -69,11 +72,30 @@ extern enum apply_event apply_step(struct apply *apply, int64_t now, struct err 
 extern void apply_take(struct apply *apply, struct assignment *assignment);
 extern void apply_batch(struct apply *apply, struct batch *batch, struct assignment *assignment);
 
+/*
+ * When idle: takes one message out of outbox.inbox_dead_letter that is to be run
+ * apart, the first of its key, and runs it in a transaction of its own.  What
+ * came of it is there when that has committed: the message is gone and the next
+ * of its key is called, or it is to be tried again, or has failed.
+ *
+ * No epoch guards it: the row is locked before the SQL runs and goes with it, so
+ * two connections, one of them a zombie's, can't both have it, nor can the second
+ * of a key run before the first.
+ */
+extern void apply_apart(struct apply *apply);
+
+/* Has somebody called for it since it was asked last (outbox.redrive_inbox())? */
+extern bool apply_called(struct apply *apply);
+
+/* Of the last APPLY_SETTLED: it has failed for good; err says how. */
+extern bool apply_gave_up(const struct apply *apply, struct err *err);
+
 /* Of the last batch: messages that were there before, and dead letters. */
 struct apply_counts
 {
 	size_t		repeated;
-	size_t		dead;			/* failed, or queued behind such */
+	size_t		aside;			/* to be run apart, or behind such, or behind dead ones */
+	size_t		dead;			/* failed for good */
 };
 
 extern struct apply_counts apply_counts(const struct apply *apply);

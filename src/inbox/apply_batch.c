@@ -128,6 +128,7 @@ void
 batch_rows(struct apply *a, const PGresult *res)
 {
 	bool		repeated = a->round.done == a->repeated_at;
+	enum fate	fate;
 
 	if (!repeated && a->round.done != a->parked_at)
 		return;
@@ -135,9 +136,11 @@ batch_rows(struct apply *a, const PGresult *res)
 	{
 		size_t		place = strtoul(PQgetvalue(res, i, 0), NULL, 10);
 
+		fate = repeated ? FATE_REPEATED :
+			PQgetvalue(res, i, 1)[0] == 't' ? FATE_MOVING : FATE_QUEUED;
 		/* what was there before is no matter, whatever its key */
 		if (place >= 1 && place <= a->batch->n && (repeated || a->fates[place - 1] == FATE_RUN))
-			a->fates[place - 1] = repeated ? FATE_REPEATED : FATE_QUEUED;
+			a->fates[place - 1] = (unsigned char) fate;
 	}
 }
 
@@ -159,7 +162,8 @@ apply_counts(const struct apply *a)
 	for (size_t i = 0; a->batch && i < a->batch->n; i++)
 	{
 		counts.repeated += a->fates[i] == FATE_REPEATED;
-		counts.dead += a->fates[i] == FATE_QUEUED || a->fates[i] == FATE_FAILED;
+		counts.aside += a->fates[i] == FATE_QUEUED || a->fates[i] == FATE_MOVING || a->fates[i] == FATE_ASIDE;
+		counts.dead += a->fates[i] == FATE_FAILED;
 	}
 	return counts;
 }
@@ -176,32 +180,37 @@ send_dead_letter(struct apply *a, size_t message, const struct failure *failure)
 				   a->parameters.lengths, a->parameters.formats);
 }
 
+/* What stands before it in the queue calls it when it goes.  Of a moving queue the
+ * last may be gone by now, so it comes by itself. */
 static void
-queue_behind(struct apply *a, size_t message)
+queue_behind(struct apply *a, size_t message, bool moving)
 {
-	static const struct failure queued = {.state = "queued"};
+	const struct failure queued = {.state = moving ? "waiting" : "queued"};
 
-	a->fates[message] = FATE_QUEUED;
+	a->fates[message] = moving ? FATE_MOVING : FATE_QUEUED;
 	send_dead_letter(a, message, &queued);
+}
+
+/* May messages be run apart? */
+static bool
+runs_apart(const struct apply *a)
+{
+	return a->settings->policy == POLICY_DEAD_LETTER;
 }
 
 /* The rest of a round: the segment's messages, and COMMIT if they are the last. */
 static void
 send_segment(struct apply *a, enum segments_next next, bool savepoint)
 {
-	const struct statement *statement = &a->settings->apply;
-
 	if (next == SEGMENTS_RUN && savepoint)
 		round_command(a, "SAVEPOINT inbox");
+	if (next == SEGMENTS_RUN && runs_apart(a))
+		round_limited(a, apply_at_most(patience_now(&a->patience, clock_now()), a->role_timeout));
 	a->first = a->round.sent;
 	for (size_t i = a->segments.start; next == SEGMENTS_RUN && i < a->segments.limit; i++)
-	{
-		if (!parameters_make(&a->parameters, statement, a->settings->consumer,
-							 &a->batch->messages[a->run[i]], NULL))
-			a->broken = true;
-		round_prepared(a, "inbox_apply", statement->nfields, a->parameters.values,
-					   a->parameters.lengths, a->parameters.formats);
-	}
+		round_message(a, &a->batch->messages[a->run[i]]);
+	a->behind = a->round.sent;
+	round_unlimited(a);
 	a->commits = next == SEGMENTS_DONE || a->segments.limit == a->segments.n;
 	if (a->commits)
 		round_command(a, "COMMIT");
@@ -216,12 +225,12 @@ run_first(struct apply *a)
 	round_begin(a, STATE_RUNNING);
 	for (size_t i = 0; i < a->batch->n; i++)
 	{
-		if (a->fates[i] == FATE_QUEUED)
-			queue_behind(a, i);
+		if (a->fates[i] == FATE_QUEUED || a->fates[i] == FATE_MOVING)
+			queue_behind(a, i, a->fates[i] == FATE_MOVING);
 		else if (a->fates[i] == FATE_RUN)
 			a->run[n++] = i;
 	}
-	send_segment(a, segments_begin(&a->segments, n, a->settings->attempts), true);
+	send_segment(a, segments_begin(&a->segments, n, runs_apart(a) ? 1 : a->settings->attempts), true);
 }
 
 static void
@@ -233,17 +242,29 @@ roll_back(struct apply *a, enum apply_then then)
 	round_end(a);
 }
 
-/* The message at the segment's start has failed for good. */
+/* Has it failed, or is it to be run apart?  A deadlock, a lock that is held or a limit of
+ * ours is no failure of its own. */
+static void
+judge(struct apply *a, size_t message, struct failure *failure)
+{
+	bool		stopped = a->failure_limit > 0 && strcmp(a->failure_state, "57014") == 0;
+	bool		failed = !stopped && !apply_is_transient(a->failure_state);
+
+	failure->attempts = failed ? 1 : 0;
+	failure->patience = stopped ? a->failure_limit : 0;
+	failed = failed && a->settings->attempts == 1;
+	failure->state = failed ? "failed" : "waiting";
+	a->fates[message] = failed ? FATE_FAILED : FATE_ASIDE;
+}
+
+/* The message at the segment's start is not applied in this batch. */
 static void
 give_up(struct apply *a, bool undo)
 {
 	struct segments *s = &a->segments;
 	size_t		message = a->run[s->start];
 	size_t		n = s->start + 1;
-	struct failure failure = {
-		.state = "failed", .sqlstate = a->failure_state, .reason = a->failure.message,
-		.attempts = s->attempts
-	};
+	struct failure failure = {.sqlstate = a->failure_state, .reason = a->failure.message};
 
 	if (a->settings->policy == POLICY_STOP)
 	{
@@ -256,12 +277,12 @@ give_up(struct apply *a, bool undo)
 	if (undo)
 		round_command(a, "ROLLBACK TO inbox");
 	round_command(a, "RELEASE inbox");
-	a->fates[message] = FATE_FAILED;
+	judge(a, message, &failure);
 	send_dead_letter(a, message, &failure);
 	for (size_t i = s->start + 1; i < s->n; i++)
 	{
 		if (message_same_key(&a->batch->messages[message], &a->batch->messages[a->run[i]]))
-			queue_behind(a, a->run[i]);
+			queue_behind(a, a->run[i], false);
 		else
 			a->run[n++] = a->run[i];
 	}
@@ -280,6 +301,7 @@ note_failure(struct apply *a, size_t at)
 			a->round.sqlstate, a->round.err.message);
 	err_hint(&a->failure, "%s", a->round.err.hint);
 	memcpy(a->failure_state, a->round.sqlstate, sizeof(a->failure_state));
+	a->failure_limit = a->limit;
 	text_free(&id);
 }
 
@@ -289,6 +311,7 @@ segment_failed(struct apply *a)
 	size_t		at = a->segments.start + a->round.failed_at - a->first;
 
 	note_failure(a, at);
+	patience_spend(&a->patience, clock_now() - a->began);
 	if (segments_failed(&a->segments, at) == SEGMENTS_GIVE_UP)
 	{
 		give_up(a, true);
@@ -324,7 +347,7 @@ segment_done(struct apply *a, struct err *err)
 	struct round *round = &a->round;
 	enum segments_next next;
 
-	if (round->failed && round->failed_at >= a->first && a->commits && round->failed_at == round->sent - 1)
+	if (round->failed && round->failed_at >= a->behind && a->commits && round->failed_at == round->sent - 1)
 	{
 		/* a constraint that is checked at the end: which message was it? */
 		if (a->immediate)
@@ -337,7 +360,7 @@ segment_done(struct apply *a, struct err *err)
 		roll_back(a, THEN_AT_ONCE);
 		return APPLY_NOTHING;
 	}
-	if (round->failed && round->failed_at >= a->first)
+	if (round->failed && round->failed_at >= a->first && round->failed_at < a->behind)
 	{
 		segment_failed(a);
 		return APPLY_NOTHING;
@@ -390,6 +413,23 @@ rolled_back(struct apply *a, int64_t now, struct err *err)
 	return APPLY_NOTHING;
 }
 
+/*
+ * Is it a message's SQL that has failed in a way that may mend itself, so that it is
+ * to be run apart, or everything?  A deadlock or a lock that is held concern one
+ * message; what else a message may bring about by itself does if it happens again.
+ */
+static bool
+is_of_a_message(const struct apply *a)
+{
+	const struct round *round = &a->round;
+
+	if (!runs_apart(a) || a->state != STATE_RUNNING || round->failed_at < a->first || round->failed_at >= a->behind)
+		return false;
+	if (strcmp(round->sqlstate, "55P03") == 0 || strcmp(round->sqlstate, "40P01") == 0)
+		return true;
+	return a->tries > 0 && (strncmp(round->sqlstate, "08", 2) == 0 || strncmp(round->sqlstate, "40", 2) == 0);
+}
+
 enum apply_event
 batch_round_done(struct apply *a, int64_t now, struct err *err)
 {
@@ -397,7 +437,7 @@ batch_round_done(struct apply *a, int64_t now, struct err *err)
 
 	if (a->state == STATE_ROLLING_BACK && !round->failed)
 		return rolled_back(a, now, err);
-	if (round->failed && apply_is_transient(round->sqlstate))
+	if (round->failed && apply_is_transient(round->sqlstate) && !is_of_a_message(a))
 		roll_back(a, THEN_AGAIN);
 	else if (round->failed && strcmp(round->sqlstate, "IB001") == 0)
 		roll_back(a, THEN_FENCED);

@@ -2,7 +2,8 @@
  * apply_parts.h - what the files of apply share.
  *
  * apply.c has the connection: it sends rounds and hands out their results.
- * apply_batch.c decides what is in a round.
+ * apply_batch.c decides what is in a batch's rounds, apply_apart.c does it for
+ * a message that is run apart from batches.
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -14,6 +15,7 @@
 
 #include "apply.h"
 #include "parameters.h"
+#include "patience.h"
 #include "segments.h"
 
 enum apply_state
@@ -26,6 +28,9 @@ enum apply_state
 	STATE_OPENING,				/* the first round trip of a batch */
 	STATE_RUNNING,				/* a segment */
 	STATE_ROLLING_BACK,
+	STATE_PICKING,				/* a message to run apart */
+	STATE_APART,				/* its SQL */
+	STATE_NOTING,				/* what came of it */
 	STATE_WAITING				/* until the batch is tried again */
 };
 
@@ -55,6 +60,8 @@ enum fate
 	FATE_RUN,
 	FATE_REPEATED,
 	FATE_QUEUED,				/* behind a dead letter of its key */
+	FATE_MOVING,				/* the same, but the last of these is being run */
+	FATE_ASIDE,					/* to be run apart */
 	FATE_FAILED
 };
 
@@ -71,6 +78,12 @@ struct apply
 	bool		broken;			/* a statement could not be sent */
 
 	struct statement dead_letter;
+	bool		apart;			/* for messages that are run apart */
+	bool		called;			/* apply_called() */
+	int64_t		role_timeout;	/* statement_timeout of the session, ms; 0 = none */
+	int64_t		began;			/* of the present round */
+	int64_t		limit;			/* what a message's SQL may take in it; 0 = no limit */
+	struct patience patience;
 	struct parameters parameters;
 	struct text arrays[4];		/* parameters that are arrays */
 
@@ -82,6 +95,7 @@ struct apply
 	size_t		repeated_at;	/* the statement's number in the opening round */
 	size_t		parked_at;
 	size_t		first;			/* number of the first message's statement */
+	size_t		behind;			/* and of the one behind the last */
 	bool		commits;		/* the round ends with COMMIT */
 	bool		immediate;		/* deferred constraints are not waited for */
 	enum apply_then then;
@@ -92,7 +106,13 @@ struct apply
 	bool		poisoned;		/* the batch was cut; poison_err says why */
 	struct err	failure;		/* of the suspect's last attempt */
 	char		failure_state[6];
+	int64_t		failure_limit;	/* ms, under which it was made */
 	struct err	poison_err;
+
+	PGresult   *picked;			/* what is run apart: a row of outbox.inbox_dead_letter */
+	struct text queue[2];		/* its key and payload */
+	unsigned	attempts;		/* that have failed */
+	bool		gave_up;
 };
 
 /* ---- apply.c: sending ---- */
@@ -102,6 +122,19 @@ extern void round_command(struct apply *a, const char *sql);
 extern void round_prepared(struct apply *a, const char *name, int n, const char *const *values,
 						   const int *lengths, const int *formats);
 extern void round_end(struct apply *a);
+/* Limits, until the round ends or round_unlimited(), how long each statement takes. */
+extern void round_limited(struct apply *a, int64_t ms);
+extern void round_unlimited(struct apply *a);
+
+/* The shorter of two limits, of which 0 is none. */
+static inline int64_t
+apply_at_most(int64_t a, int64_t b)
+{
+	return a > 0 && (b == 0 || a < b) ? a : b;
+}
+
+/* The message's SQL. */
+extern void round_message(struct apply *a, const struct message *message);
 
 /* SQLSTATEs of what may mend itself. */
 extern bool apply_is_transient(const char *sqlstate);
@@ -113,6 +146,11 @@ extern void batch_rows(struct apply *a, const PGresult *res);
 
 /* A round of the batch is over; returns what came of it. */
 extern enum apply_event batch_round_done(struct apply *a, int64_t now, struct err *err);
+
+/* ---- apply_apart.c: deciding ---- */
+
+extern void apart_row(struct apply *a, PGresult *res);	/* which is its own then */
+extern enum apply_event apart_round_done(struct apply *a, int64_t now, struct err *err);
 
 /* STATE_WAITING is over. */
 extern void batch_open(struct apply *a);

@@ -32,8 +32,8 @@
 /* Messages that are taken in one turn. */
 #define TURN_MESSAGES	2000
 
-static void
-end(struct inbox *in, const struct err *err)
+void
+inbox_end(struct inbox *in, const struct err *err)
 {
 	if (err && !in->result.class)
 		in->result = *err;
@@ -100,11 +100,14 @@ applied(struct inbox *in)
 	f->batches++;
 	f->messages += in->running->n;
 	f->repeated += counts.repeated;
+	f->aside += counts.aside;
 	f->dead += counts.dead;
 	f->applied_at = clock_wall();
 	metrics_observe(&f->batch_time, in->now - f->batch_began);
 	if (counts.dead > 0)
-		log_warning("%zu messages are dead letters or wait behind one (outbox.inbox_dead_letter)", counts.dead);
+		log_warning("%zu messages are dead letters (outbox.inbox_dead_letter)", counts.dead);
+	if (counts.aside > 0)
+		inbox_call_apart(in);
 	log_debug("%zu messages applied, %zu of them before", in->running->n, counts.repeated);
 	batch_cut(in->running, 0);
 }
@@ -140,12 +143,14 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 			if (err->class == ERR_RETRY)
 				database_lost(in, err);
 			else
-				end(in, err);
+				inbox_end(in, err);
 			break;
 		case APPLY_POISON:
 			batch_cut(in->running, 0);
-			end(in, err);
+			inbox_end(in, err);
 			break;
+		case APPLY_SETTLED:
+		case APPLY_RESTS:
 		case APPLY_NOTHING:
 			break;
 	}
@@ -202,7 +207,7 @@ step_kafka(struct inbox *in)
 	if (err.class == ERR_RETRY)
 		log_err(LOG_LEVEL_WARNING, &err);
 	else if (err.class)
-		end(in, &err);
+		inbox_end(in, &err);
 	return n > TURN_MESSAGES;
 }
 
@@ -326,7 +331,7 @@ static void
 step_signals(struct inbox *in)
 {
 	if (in->signals.stop > 1)
-		end(in, NULL);
+		inbox_end(in, NULL);
 	else if (in->signals.stop == 1 && in->phase == PHASE_RUN)
 	{
 		log_info("asked to stop");
@@ -338,7 +343,7 @@ step_signals(struct inbox *in)
 	{
 		if (in->assigned && !apply_is_idle(in->apply))
 			log_warning("stopping with a batch under way; it is rolled back, and will be repeated");
-		end(in, NULL);
+		inbox_end(in, NULL);
 	}
 }
 
@@ -368,6 +373,7 @@ timeout(const struct inbox *in, bool more)
 	if (in->full_since != CLOCK_NEVER && !in->paused)
 		earlier(&deadline, in->full_since + PAUSE_AFTER_MS);
 	earlier(&deadline, notify_deadline(&in->notify));
+	earlier(&deadline, inbox_apart_deadline(in));
 	earlier(&deadline, http_deadline(in->http, in->now));
 	for (size_t i = 0; in->assigned && i < in->assignment.count; i++)
 	{
@@ -384,7 +390,7 @@ timeout(const struct inbox *in, bool more)
 static void
 run(struct inbox *in, int signal_fd, const struct inbox_reload *reload)
 {
-	enum {SIGNALS, DATABASE, KAFKA, HTTP, DESCRIPTORS};
+	enum {SIGNALS, DATABASE, APART, KAFKA, HTTP, DESCRIPTORS};
 	struct pollfd fds[DESCRIPTORS];
 	bool		more = true;
 
@@ -393,6 +399,7 @@ run(struct inbox *in, int signal_fd, const struct inbox_reload *reload)
 		fds[SIGNALS] = (struct pollfd) {.fd = signal_fd, .events = POLLIN};
 		fds[KAFKA] = (struct pollfd) {.fd = consume_fd(in->consume), .events = POLLIN};
 		apply_poll(in->apply, &fds[DATABASE]);
+		apply_poll(in->apart, &fds[APART]);
 		http_poll(in->http, &fds[HTTP]);
 		if (poll(fds, DESCRIPTORS, timeout(in, more)) < 0)
 			fds[HTTP].revents = 0;	/* EINTR, or short of memory */
@@ -420,6 +427,7 @@ run(struct inbox *in, int signal_fd, const struct inbox_reload *reload)
 		}
 		else
 			more = false;
+		inbox_step_apart(in);
 		http_serve(in->http, in->now, fds[HTTP].revents != 0);
 		notify_step(&in->notify, in->now);
 	}
@@ -435,8 +443,9 @@ open_all(struct inbox *in, struct err *err)
 	notify_init(&in->notify);
 	if (getrandom(&in->random, sizeof(in->random), GRND_NONBLOCK) < 0)
 		in->random = (uint32_t) getpid();
-	in->apply = apply_new(s, in->random);
-	if (!in->apply)
+	in->apply = apply_new(s, false, in->random);
+	in->apart = apply_new(s, true, in->random + 1);
+	if (!in->apply || !in->apart)
 		return err_set(err, ERR_FATAL, "out-of-memory", "out of memory");
 	for (int i = 0; i < 2; i++)
 		if (!batch_init(&in->batches[i], (size_t) s->batch_messages, (size_t) s->batch_bytes, consume_release))
@@ -465,6 +474,7 @@ inbox_run(const struct settings *settings, const struct inbox_reload *reload, st
 	}
 	http_free(in.http);
 	apply_free(in.apply);
+	apply_free(in.apart);
 	for (int i = 0; i < 2; i++)
 		if (in.batches[i].messages)
 			batch_free(&in.batches[i]);

@@ -20,6 +20,8 @@ enum
 	LAG,
 	MESSAGES,
 	REPEATED,
+	SET_ASIDE,
+	RUN_APART,
 	DEAD_LETTERS,
 	BATCHES,
 	BATCH_TIME,
@@ -46,7 +48,11 @@ const struct metric inbox_metrics[] = {
 	[REPEATED] = {"inbox_consumer_messages_repeated_total", METRIC_COUNTER, NULL,
 	"Those whose id was there before: passed over."},
 	[DEAD_LETTERS] = {"inbox_consumer_dead_letters_total", METRIC_COUNTER, NULL,
-	"Those that went to outbox.inbox_dead_letter: their SQL failed, or an earlier one of their key had."},
+	"Messages whose SQL has failed as often as inbox.attempts allows: they wait in outbox.inbox_dead_letter for somebody."},
+	[SET_ASIDE] = {"inbox_consumer_set_aside_total", METRIC_COUNTER, NULL,
+	"Messages that went to outbox.inbox_dead_letter to be run apart, or behind an earlier one of their key."},
+	[RUN_APART] = {"inbox_consumer_run_apart_total", METRIC_COUNTER, NULL,
+	"How often a message of that table was run apart; it was applied, or is to be tried again."},
 	[BATCHES] = {"inbox_consumer_batches_total", METRIC_COUNTER, NULL,
 	"Batches committed: one database transaction each."},
 	[BATCH_TIME] = {"inbox_consumer_batch_seconds", METRIC_HISTOGRAM, NULL,
@@ -121,6 +127,8 @@ format_metrics(void *arg, struct metrics_text *text)
 	metrics_one(text, &inbox_metrics[LAG], in->assigned ? consume_lag(in->consume, &in->assignment) : 0);
 	metrics_one(text, &inbox_metrics[MESSAGES], (int64_t) f->messages);
 	metrics_one(text, &inbox_metrics[REPEATED], (int64_t) f->repeated);
+	metrics_one(text, &inbox_metrics[SET_ASIDE], (int64_t) f->aside);
+	metrics_one(text, &inbox_metrics[RUN_APART], (int64_t) f->apart);
 	metrics_one(text, &inbox_metrics[DEAD_LETTERS], (int64_t) f->dead);
 	metrics_one(text, &inbox_metrics[BATCHES], (int64_t) f->batches);
 	metrics_histogram(text, &inbox_metrics[BATCH_TIME], &f->batch_time);

@@ -1,8 +1,9 @@
 /*
  * inbox_parts.h - what the files of inbox share.
  *
- * inbox.c       the loop
- * inbox_http.c  what it answers over HTTP
+ * inbox.c        the loop
+ * inbox_apart.c  messages that are run apart
+ * inbox_http.c   what it answers over HTTP
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -29,6 +30,8 @@ struct inbox_figures
 {
 	uint64_t	messages;
 	uint64_t	repeated;
+	uint64_t	aside;
+	uint64_t	apart;			/* run apart, without failing for good */
 	uint64_t	dead;
 	uint64_t	batches;
 	uint64_t	fenced;
@@ -44,6 +47,11 @@ struct inbox
 	struct signals signals;
 	struct consume *consume;
 	struct apply *apply;
+	struct apply *apart;		/* the connection for messages that are run apart */
+	int64_t		apart_at;		/* when it is asked for the next one */
+	int64_t		apart_busy_until;	/* it is asked often */
+	int64_t		apart_connect_at;
+	unsigned	apart_failures; /* in a row */
 	struct assignment assignment;
 	struct batch batches[2];
 	struct batch *filling;
@@ -70,6 +78,20 @@ struct inbox
 	struct probes probes;
 	struct inbox_figures figures;
 };
+
+/* ---------- inbox_apart.c ---------- */
+
+/* Once in each turn of the loop, while it isn't ending. */
+extern void inbox_step_apart(struct inbox *in);
+/* There is something to run apart, as far as is known. */
+extern void inbox_call_apart(struct inbox *in);
+/* When the next step is due. */
+extern int64_t inbox_apart_deadline(const struct inbox *in);
+
+/* ---------- inbox.c ---------- */
+
+/* It can't go on. */
+extern void inbox_end(struct inbox *in, const struct err *err);
 
 /* ---------- inbox_http.c ---------- */
 

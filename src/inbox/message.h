@@ -31,6 +31,8 @@ struct message
 	struct slice payload;		/* data == NULL: a tombstone */
 	const struct message_header *headers;
 	size_t		nheaders;
+	const char *stored_headers; /* all of them as parameters_headers() wrote them; NULL:
+								 * they are in headers */
 	void	   *owner;			/* of the Kafka client */
 };
 

@@ -125,6 +125,11 @@ parameters_headers(struct text *out, const struct message *message)
 {
 	bool		first = true;
 
+	if (message->stored_headers)
+	{
+		text_add(out, message->stored_headers, strlen(message->stored_headers));
+		return;
+	}
 	text_add(out, "{", 1);
 	for (size_t i = 0; i < message->nheaders; i++)
 	{
@@ -231,6 +236,9 @@ add_field(struct text *out, enum field field, const char *consumer,
 			return add_words(out, failure->reason);
 		case FIELD_ATTEMPTS:
 			text_print(out, "%u", failure->attempts);
+			return true;
+		case FIELD_PATIENCE:
+			text_print(out, "%" PRId64, failure->patience);
 			return true;
 	}
 	return false;

@@ -18,10 +18,11 @@
 /* Why a message is a dead letter. */
 struct failure
 {
-	const char *state;			/* "failed" or "queued" */
+	const char *state;			/* of outbox.inbox_dead_letter */
 	const char *sqlstate;		/* NULL = none */
 	const char *reason;			/* NULL = none */
 	unsigned	attempts;
+	int64_t		patience;		/* ms that it gets when it is run apart; 0 = as all */
 };
 
 /* As libpq wants them; valid until the next call.  Zero it before use. */

@@ -39,10 +39,17 @@ static const struct config_key keys[] = {
 	"Not set: the message is stored as a row of outbox.inbox_message."},
 	{"inbox", "policy", CONFIG_ENUM, "stop", "stop|dead-letter", 0, 0, 0,
 		"What to do with a message whose SQL fails. stop: apply what stands before it, and end with status 3. dead-letter: "
-	"store it in outbox.inbox_dead_letter, and later ones of its key behind it, while all others go on."},
+	"store it in outbox.inbox_dead_letter, and later ones of its key behind it, while all others go on; see hold_up."},
 	{"inbox", "attempts", CONFIG_INT, "2", NULL, 1, 100, 0,
-		"How often a message's SQL is run before it has failed. What may mend itself (a lost connection, a deadlock, "
-	"a serialization failure) doesn't count and is tried for ever."},
+		"How often a message's SQL fails before the message is a failure. What may mend itself (a lost connection, a deadlock, "
+	"a serialization failure, lock_timeout) doesn't count and is tried for ever."},
+	{"inbox", "hold_up", CONFIG_DURATION, "50ms", NULL, 0, SECONDS(3600), 0,
+		"Under policy dead-letter, the most that a message's SQL may hold up messages of other keys. What takes longer, and less if there are "
+		"many such, is undone, stored in outbox.inbox_dead_letter, and run again by a second connection, with later messages of its key behind it; "
+	"so is what fails and has attempts left. 0: no limit."},
+	{"inbox", "attempt_timeout", CONFIG_DURATION, "10s", NULL, 0, SECONDS(3600), 0,
+		"How long the SQL of a message that is run apart may take before the attempt has failed; statement_timeout of the role counts, too, "
+	"if it is shorter. 0: as long as it takes."},
 	{"inbox", "batch_messages", CONFIG_INT, "1000", NULL, 1, 1000000, 0,
 	"Most messages in one database transaction. A batch is what has come while the one before was applied; nothing waits for it to fill."},
 	{"inbox", "batch_bytes", CONFIG_SIZE, "8MB", NULL, 1, 1024 * MB, 0,
@@ -151,6 +158,8 @@ settings_load(struct settings *settings, const struct config *config, struct err
 	settings->consumer = config_string(config, "inbox", "consumer");
 	settings->policy = (enum policy) config_int(config, "inbox", "policy");
 	settings->attempts = (unsigned) config_int(config, "inbox", "attempts");
+	settings->hold_up = (int) config_int(config, "inbox", "hold_up");
+	settings->attempt_timeout = (int) config_int(config, "inbox", "attempt_timeout");
 	settings->batch_messages = config_int(config, "inbox", "batch_messages");
 	settings->batch_bytes = config_int(config, "inbox", "batch_bytes");
 	settings->commit_interval = (int) config_int(config, "inbox", "commit_interval");

@@ -34,6 +34,8 @@ struct settings
 	struct statement apply;		/* what is run for a message */
 	enum policy policy;
 	unsigned	attempts;		/* of a message's SQL */
+	int			hold_up;		/* most that one message holds up others; 0 = no limit */
+	int			attempt_timeout;	/* of SQL that is run apart; 0 = none */
 	int64_t		batch_messages;
 	int64_t		batch_bytes;
 	int			commit_interval;

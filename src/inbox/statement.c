@@ -35,6 +35,7 @@ static const struct
 	{"sqlstate", FIELD_SQLSTATE},
 	{"reason", FIELD_REASON},
 	{"attempts", FIELD_ATTEMPTS},
+	{"patience", FIELD_PATIENCE},
 };
 
 static bool

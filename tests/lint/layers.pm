@@ -34,6 +34,7 @@ my %rank = (
 	assignment => 1,
 	message => 1,
 	segments => 1,
+	patience => 1,
 	statement => 1,
 	parked => 1,
 	undeliverable => 1,

@@ -8,7 +8,7 @@
  */
 \ir lib.psql
 BEGIN;
-SELECT plan(58);
+SELECT plan(66);
 
 -- ---- ids
 SELECT ok(outbox.accept('a', 'm1'), 'a new id is accepted');
@@ -79,9 +79,27 @@ SELECT results_eq($$SELECT partition, next_offset, epoch FROM outbox.inbox_offse
 -- ---- keys that wait
 INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, key, state, attempts)
 VALUES ('a', 't', 0, 3, 'k1', 'failed', 2), ('a', 't', 0, 4, NULL, 'failed', 2), ('a', 't', 0, 5, '', 'failed', 1);
-SELECT is(ARRAY(SELECT outbox.inbox_parked('a', '{t,t,u,t,t}', ARRAY['k2', 'k1', 'k1', NULL, '']::bytea[]) AS n ORDER BY n),
+SELECT is(ARRAY(SELECT place FROM outbox.inbox_parked('a', '{t,t,u,t,t}', ARRAY['k2', 'k1', 'k1', NULL, '']::bytea[]) ORDER BY place),
     ARRAY[2, 5]::bigint[], 'what has a dead letter''s key waits');
 SELECT is_empty($$SELECT outbox.inbox_parked('b', '{t}', ARRAY['k1'::bytea])$$, 'not for another consumer');
+
+-- ---- what is run apart: the first of a key, and of these who needs least time
+CREATE FUNCTION pg_temp.pick() RETURNS bigint LANGUAGE sql AS 'SELECT message_offset FROM outbox.inbox_pick(''p'')';
+SELECT is(pg_temp.pick(), NULL, 'of nothing, nothing is picked');
+INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, key, state, attempts, patience, retry_at)
+VALUES ('p', 't', 0, 1, 'k1', 'waiting', 0, 40, now()), ('p', 't', 0, 2, 'k1', 'queued', 0, 0, now()), ('p', 't', 0, 3, 'k1', 'waiting', 0, 0, now()),
+       ('p', 't', 0, 4, 'k2', 'failed', 2, 0, now()), ('p', 't', 0, 5, 'k2', 'waiting', 0, 0, now()),
+       ('p', 't', 0, 6, NULL, 'waiting', 0, 20, now()), ('p', 't', 0, 7, 'k3', 'waiting', 1, 0, now() + interval '1 hour');
+SELECT is(pg_temp.pick(), 6::bigint, 'who was stopped soonest comes first, if it is the first of its key and due');
+SELECT outbox.inbox_settle('p', 't', 0, 6);
+SELECT is(pg_temp.pick(), 1::bigint, 'then the next');
+SELECT outbox.inbox_settle('p', 't', 0, 1);
+SELECT is(pg_temp.pick(), 2::bigint, 'what is settled calls the one behind it');
+SELECT outbox.inbox_settle('p', 't', 0, 2);
+SELECT is(pg_temp.pick(), 3::bigint, 'in the order of the key');
+SELECT outbox.inbox_settle('p', 't', 0, 3);
+SELECT is(pg_temp.pick(), NULL, 'nothing behind a failure is run');
+SELECT is(ARRAY(SELECT message_offset FROM outbox.inbox_dead_letter WHERE consumer = 'p' ORDER BY 1), ARRAY[4, 5, 7]::bigint[], 'what was settled is gone');
 
 -- ---- who may
 CREATE ROLE consumer;
@@ -94,7 +112,8 @@ FROM unnest(ARRAY['SELECT outbox.accept(''a'', ''m9'')', 'SELECT outbox.accept('
     'SELECT outbox.accept_position(''a'', ''7'', ''s'', ''t'', 0, ''00000003/00000000019C1130/00000000'')',
     'SELECT outbox.expire_inbox(''0'')', 'SELECT * FROM outbox.inbox_take(''a'', ''{t}'', ''{0}'')',
     'SELECT outbox.inbox_advance(''a'', ''{t}'', ''{0}'', ''{2}'', ''{12}'')',
-    'SELECT outbox.inbox_repeated(''a'', ''{x}'')', 'SELECT outbox.inbox_parked(''a'', ''{t}'', ''{x}'')']) AS s;
+    'SELECT outbox.inbox_repeated(''a'', ''{x}'')', 'SELECT outbox.inbox_parked(''a'', ''{t}'', ''{x}'')',
+    'SELECT outbox.inbox_settle(''p'', ''t'', 0, message_offset) FROM outbox.inbox_pick(''p'')']) AS s;
 SELECT pg_temp.denied('bystander', s, 'bystander: ' || s)
 FROM unnest(ARRAY['SELECT outbox.accept(''a'', ''m9'')', 'SELECT FROM outbox.inbox', 'SELECT FROM outbox.inbox_message']) AS s;
 SELECT pg_temp.denied('consumer', 'SELECT FROM outbox.event', 'a consumer sees no event of this database');

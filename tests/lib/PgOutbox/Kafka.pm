@@ -20,6 +20,7 @@ use warnings FATAL => 'all';
 
 use Fcntl qw(:flock);
 use File::Path qw(make_path remove_tree);
+use IO::Handle;
 use IO::Socket::INET;
 use PgOutbox::Env;
 use PgOutbox::Proc;
@@ -342,9 +343,26 @@ sub messages_in
 sub produce
 {
 	my ($self, $topic, @messages) = @_;
-	my $hex = sub { return defined $_[0] ? unpack('H*', $_[0]) : '-'; };
+	my $producer = $self->producer($topic);
+	give($producer, @messages);
+	close $producer or die "ktool produce: exit $?\n";
+	return;
+}
+
+# producer(TOPIC): one that stays connected, so that what it is given by
+# give(PRODUCER, MESSAGES) goes out at once; close() waits until all is there.
+sub producer
+{
+	my ($self, $topic) = @_;
 	open my $fh, '|-', PgOutbox::Env::tool('ktool'), '-b', $self->bootstrap, 'produce', $topic
 	  or die "ktool: $!";
+	return $fh;
+}
+
+sub give
+{
+	my ($fh, @messages) = @_;
+	my $hex = sub { return defined $_[0] ? unpack('H*', $_[0]) : '-'; };
 	foreach my $m (@messages)
 	{
 		my $headers = $m->{headers} // [];
@@ -354,7 +372,7 @@ sub produce
 			$hex->($m->{key}), $hex->($m->{value}),
 			map { "$_->[0] " . $hex->($_->[1]) } @$headers), "\n";
 	}
-	close $fh or die "ktool produce: exit $?\n";
+	$fh->flush;
 	return;
 }
 

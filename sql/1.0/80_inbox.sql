@@ -404,6 +404,94 @@ $$;
 COMMENT ON FUNCTION outbox.inbox_settle(text, text, integer, bigint) IS
 'Removes a message that inbox_pick() has locked, in the transaction that has applied it, and calls the next of its key. For inbox-consumer.';
 
+-- ---- the way back: people mark, inbox-consumer runs
+
+CREATE FUNCTION outbox.inbox_chosen(consumer text, message_id text, topic text, key bytea)
+RETURNS SETOF outbox.inbox_dead_letter
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF inbox_chosen.consumer IS NULL
+        OR (inbox_chosen.message_id IS NULL AND inbox_chosen.topic IS NULL AND inbox_chosen.key IS NULL) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'which dead letters?',
+            HINT = 'Give consumer, and message_id, topic or key.';
+    END IF;
+    RETURN QUERY
+    SELECT d.* FROM outbox.inbox_dead_letter AS d
+    WHERE d.consumer = inbox_chosen.consumer
+        AND (d.message_id = inbox_chosen.message_id OR inbox_chosen.message_id IS NULL)
+        AND (d.topic = inbox_chosen.topic OR inbox_chosen.topic IS NULL)
+        AND ((sha256(d.key) = sha256(inbox_chosen.key) AND d.key = inbox_chosen.key) OR inbox_chosen.key IS NULL);
+END
+$$;
+
+COMMENT ON FUNCTION outbox.inbox_chosen(text, text, text, bytea) IS
+'The dead letters that redrive_inbox() and discard_inbox() are asked for.';
+
+CREATE FUNCTION outbox.redrive_inbox(
+    consumer text, message_id text DEFAULT NULL, topic text DEFAULT NULL, key bytea DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    marked bigint;
+BEGIN
+    -- the failed one of a key is its first: all others wait behind it
+    WITH chosen AS MATERIALIZED (
+        SELECT c.topic, c.partition, c.message_offset, c.key
+        FROM outbox.inbox_chosen(consumer, message_id, topic, key) AS c
+    )
+    UPDATE outbox.inbox_dead_letter AS d
+    SET state = 'waiting', attempts = 0, patience = 0, retry_at = clock_timestamp()
+    WHERE d.consumer = redrive_inbox.consumer AND d.state = 'failed'
+        AND ((d.topic, d.partition, d.message_offset) IN (SELECT c.topic, c.partition, c.message_offset FROM chosen AS c)
+             OR (d.topic, d.key) IN (SELECT c.topic, c.key FROM chosen AS c WHERE c.key IS NOT NULL));
+    GET DIAGNOSTICS marked = ROW_COUNT;
+    NOTIFY outbox_inbox;
+    RETURN marked;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.redrive_inbox(text, text, text, bytea) IS
+'Lets inbox-consumer run the SQL of failed messages again: by message id, topic, key (those that are given; one that waits behind a failed one means that one). What waits behind them follows, in order, and what comes meanwhile behind that. Returns how many failed ones were marked.';
+
+CREATE FUNCTION outbox.discard_inbox(
+    consumer text, message_id text DEFAULT NULL, topic text DEFAULT NULL, key bytea DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dead record;
+    discarded bigint := 0;
+BEGIN
+    FOR dead IN
+        SELECT c.topic, c.partition, c.message_offset
+        FROM outbox.inbox_chosen(consumer, message_id, topic, key) AS c
+        WHERE c.state = 'failed'
+        ORDER BY c.topic, c.partition, c.message_offset
+    LOOP
+        -- it may have been redriven, or discarded, since it was read
+        PERFORM FROM outbox.inbox_dead_letter AS d
+        WHERE d.consumer = discard_inbox.consumer AND d.topic = dead.topic AND d.partition = dead.partition
+            AND d.message_offset = dead.message_offset AND d.state = 'failed'
+        FOR UPDATE;
+        CONTINUE WHEN NOT FOUND;
+        PERFORM outbox.inbox_settle(consumer, dead.topic, dead.partition, dead.message_offset);
+        discarded := discarded + 1;
+    END LOOP;
+    NOTIFY outbox_inbox;
+    RETURN discarded;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.discard_inbox(text, text, text, bytea) IS
+'Removes failed messages for good: by message id, topic, key (those that are given). What waits behind them is run. Returns how many there were.';
+
 CREATE TABLE outbox.inbox_message (
     consumer text NOT NULL,
     topic text NOT NULL,
@@ -457,7 +545,10 @@ BEGIN
                    'outbox.inbox_advance(text, text[], integer[], bigint[], bigint[]), '
                    'outbox.inbox_repeated(text, text[]), outbox.inbox_parked(text, text[], bytea[]), '
                    'outbox.inbox_pick(text), outbox.inbox_next(text, text, bytea), '
-                   'outbox.inbox_settle(text, text, integer, bigint) TO %s', grantee);
+                   'outbox.inbox_settle(text, text, integer, bigint), '
+                   'outbox.inbox_chosen(text, text, text, bytea), '
+                   'outbox.redrive_inbox(text, text, text, bytea), '
+                   'outbox.discard_inbox(text, text, text, bytea) TO %s', grantee);
 END
 $$;
 

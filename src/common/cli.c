@@ -101,6 +101,42 @@ cli_no_more(int argc, char **argv)
 	return false;
 }
 
+/* "a, b or c" */
+static void
+list_words(char *text, size_t size, const char *const *words)
+{
+	size_t		len = 0;
+
+	for (size_t i = 0; words[i] && len < size; i++)
+	{
+		const char *between = i == 0 ? "" : words[i + 1] ? ", " : " or ";
+
+		len += (size_t) snprintf(text + len, size - len, "%s%s", between, words[i]);
+	}
+}
+
+const char *
+cli_word(int argc, char **argv, const char *command, const char *const *words)
+{
+	char		all[160];
+	const char *word;
+
+	list_words(all, sizeof(all), words);
+	if (optind >= argc)
+	{
+		(void) cli_usage("%s needs one of %s", command, all);
+		return NULL;
+	}
+	word = argv[optind++];
+	if (!cli_no_more(argc, argv))
+		return NULL;
+	for (size_t i = 0; words[i]; i++)
+		if (strcmp(word, words[i]) == 0)
+			return words[i];
+	(void) cli_usage("there is no \"%s %.60s\": use %s", command, word, all);
+	return NULL;
+}
+
 enum err_class
 cli_load(struct cli *cli, bool whole)
 {

@@ -106,6 +106,12 @@ extern enum err_class cli_load(struct cli *cli, bool whole);
  * the exit status. */
 extern int	cli_begin(struct cli *cli, int argc, char **argv);
 
+/*
+ * The word behind a command that needs one, such as "slot show": the only argument that may
+ * be left, and one of words, which ends with NULL.  NULL: it is not, which has been said.
+ */
+extern const char *cli_word(int argc, char **argv, const char *command, const char *const *words);
+
 /* Logs the error and returns the exit status of its class. */
 extern int	cli_fail(const struct err *err);
 

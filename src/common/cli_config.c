@@ -35,6 +35,7 @@ show(struct cli *cli)
 int
 cli_config(struct cli *cli, int argc, char **argv)
 {
+	static const char *const words[] = {"show", "example", "reference", "man", "metrics", NULL};
 	char		help[1024];
 	const char *what;
 	int			status;
@@ -43,10 +44,8 @@ cli_config(struct cli *cli, int argc, char **argv)
 	status = cli_options(cli, argc, argv, help);
 	if (status >= 0)
 		return status;
-	if (optind >= argc)
-		return cli_usage("config needs one of show, example, reference, man, metrics");
-	what = argv[optind++];
-	if (!cli_no_more(argc, argv))
+	what = cli_word(argc, argv, "config", words);
+	if (what == NULL)
 		return 1;
 	if (strcmp(what, "show") == 0)
 		return show(cli);
@@ -56,9 +55,7 @@ cli_config(struct cli *cli, int argc, char **argv)
 		config_print_manual(cli->program->config, stdout);
 	else if (strcmp(what, "man") == 0)
 		config_print_man(cli->program->config, stdout);
-	else if (strcmp(what, "metrics") == 0 && cli->program->metrics)
-		metrics_print(cli->program->metrics, stdout);
 	else
-		return cli_usage("there is no \"config %.60s\": use show, example, reference, man or metrics", what);
+		metrics_print(cli->program->metrics, stdout);
 	return 0;
 }

@@ -14,6 +14,7 @@
 extern int	cmd_consume(struct cli *cli, int argc, char **argv);
 extern int	cmd_check(struct cli *cli, int argc, char **argv);
 extern int	cmd_status(struct cli *cli, int argc, char **argv);
+extern int	cmd_deadletter(struct cli *cli, int argc, char **argv);
 extern int	cmd_version(struct cli *cli, int argc, char **argv);
 
 /*

@@ -11,6 +11,7 @@ static const struct cli_command commands[] = {
 	{"consume", cmd_consume, "apply messages from Kafka to PostgreSQL, each once"},
 	{"check", cmd_check, "verify everything that would stop it later"},
 	{"status", cmd_status, "show how far each partition is, and dead letters"},
+	{"deadletter", cmd_deadletter, "list or show dead letters, let the consumer run or forget them"},
 	{"config", cli_config, "show the configuration in force, an example or the reference"},
 	{"version", cmd_version, "print the versions of program and libraries"},
 	{NULL, NULL, NULL}

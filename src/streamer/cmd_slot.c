@@ -274,6 +274,7 @@ options_fit(const char *what, const struct slot_options *o)
 int
 cmd_slot(struct cli *cli, int argc, char **argv)
 {
+	static const char *const words[] = {"create", "drop", "show", NULL};
 	static const struct option long_options[] = {
 		CLI_LONG,
 		{"if-not-exists", no_argument, NULL, OPTION_IF_NOT_EXISTS},
@@ -309,14 +310,8 @@ cmd_slot(struct cli *cli, int argc, char **argv)
 					return status;
 		}
 	}
-	if (optind >= argc)
-		return cli_usage("slot needs one of create, drop, show");
-	what = argv[optind++];
-	if (!cli_no_more(argc, argv))
-		return 1;
-	if (strcmp(what, "create") != 0 && strcmp(what, "drop") != 0 && strcmp(what, "show") != 0)
-		return cli_usage("there is no \"slot %.60s\": use create, drop or show", what);
-	if (!options_fit(what, &options))
+	what = cli_word(argc, argv, "slot", words);
+	if (what == NULL || !options_fit(what, &options))
 		return 1;
 	return run(cli, what, &options);
 }

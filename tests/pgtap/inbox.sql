@@ -8,7 +8,7 @@
  */
 \ir lib.psql
 BEGIN;
-SELECT plan(66);
+SELECT plan(78);
 
 -- ---- ids
 SELECT ok(outbox.accept('a', 'm1'), 'a new id is accepted');
@@ -101,6 +101,26 @@ SELECT outbox.inbox_settle('p', 't', 0, 3);
 SELECT is(pg_temp.pick(), NULL, 'nothing behind a failure is run');
 SELECT is(ARRAY(SELECT message_offset FROM outbox.inbox_dead_letter WHERE consumer = 'p' ORDER BY 1), ARRAY[4, 5, 7]::bigint[], 'what was settled is gone');
 
+-- ---- the way back
+INSERT INTO outbox.inbox_dead_letter (consumer, topic, partition, message_offset, message_id, key, state, attempts, patience)
+VALUES ('r', 't', 0, 1, 'm1', 'k1', 'failed', 2, 7), ('r', 't', 0, 2, 'm2', 'k1', 'queued', 0, 0), ('r', 'u', 0, 1, 'm3', 'k1', 'failed', 2, 0),
+       ('r', 't', 0, 4, 'm4', NULL, 'failed', 2, 0), ('r', 't', 0, 5, 'm5', NULL, 'failed', 2, 0),
+       ('s', 't', 0, 1, 'm1', 'k1', 'failed', 2, 0);
+CREATE FUNCTION pg_temp.states() RETURNS text LANGUAGE sql AS
+$$SELECT string_agg(message_id || left(state, 1), ' ' ORDER BY message_id) FROM outbox.inbox_dead_letter WHERE consumer = 'r'$$;
+SELECT is(outbox.redrive_inbox('r', 'm2'), 1::bigint, 'who waits behind a failed one means that one');
+SELECT is(pg_temp.states(), 'm1w m2q m3f m4f m5f', 'which is to be run, and nothing else');
+SELECT is(attempts || ' ' || patience, '0 0', 'as if for the first time') FROM outbox.inbox_dead_letter WHERE consumer = 'r' AND message_id = 'm1';
+SELECT is(outbox.redrive_inbox('r', 'm2'), 0::bigint, 'it is marked once');
+SELECT is(outbox.redrive_inbox('r', topic => 't', message_id => 'm4'), 1::bigint, 'one without a key stands for itself');
+SELECT is(outbox.discard_inbox('r', key => 'k1'), 1::bigint, 'what is being run is not discarded, what failed is');
+SELECT is(pg_temp.states(), 'm1w m2q m4w m5f', 'it is gone');
+UPDATE outbox.inbox_dead_letter SET state = 'failed' WHERE consumer = 'r' AND message_id = 'm1';
+SELECT is(outbox.discard_inbox('r', topic => 't'), 2::bigint, 'all that failed in a topic');
+SELECT is(pg_temp.states(), 'm2w m4w', 'what waited behind it is run');
+SELECT is((pg_temp.attempt(s)).state, '22023', s)
+FROM unnest(ARRAY['SELECT outbox.redrive_inbox(''r'')', 'SELECT outbox.discard_inbox(''r'')']) AS s;
+
 -- ---- who may
 CREATE ROLE consumer;
 CREATE ROLE bystander;
@@ -113,7 +133,8 @@ FROM unnest(ARRAY['SELECT outbox.accept(''a'', ''m9'')', 'SELECT outbox.accept('
     'SELECT outbox.expire_inbox(''0'')', 'SELECT * FROM outbox.inbox_take(''a'', ''{t}'', ''{0}'')',
     'SELECT outbox.inbox_advance(''a'', ''{t}'', ''{0}'', ''{2}'', ''{12}'')',
     'SELECT outbox.inbox_repeated(''a'', ''{x}'')', 'SELECT outbox.inbox_parked(''a'', ''{t}'', ''{x}'')',
-    'SELECT outbox.inbox_settle(''p'', ''t'', 0, message_offset) FROM outbox.inbox_pick(''p'')']) AS s;
+    'SELECT outbox.inbox_settle(''p'', ''t'', 0, message_offset) FROM outbox.inbox_pick(''p'')',
+    'SELECT outbox.redrive_inbox(''s'', ''m1''), outbox.discard_inbox(''s'', ''m1'')']) AS s;
 SELECT pg_temp.denied('bystander', s, 'bystander: ' || s)
 FROM unnest(ARRAY['SELECT outbox.accept(''a'', ''m9'')', 'SELECT FROM outbox.inbox', 'SELECT FROM outbox.inbox_message']) AS s;
 SELECT pg_temp.denied('consumer', 'SELECT FROM outbox.event', 'a consumer sees no event of this database');

@@ -53,9 +53,9 @@ RELEASE s;
 SELECT views_are('outbox', ARRAY['status']);
 SELECT tables_are('outbox', ARRAY['dead_letter', 'dead_letter_writer', 'event', 'inbox', 'inbox_dead_letter', 'inbox_message', 'inbox_offset',
     'inbox_position', 'setting', 'slot_seen']);
-SELECT functions_are('outbox', ARRAY['accept', 'accept_position', 'apply_setting', 'check_event', 'discard', 'emit', 'emit_message',
-    'expire_inbox', 'grant_emit', 'grant_inbox', 'grant_monitor', 'grant_redrive', 'grant_stream', 'inbox_advance', 'inbox_next', 'inbox_parked',
-    'inbox_pick', 'inbox_repeated', 'inbox_settle', 'inbox_take', 'max_event_bytes', 'netstring', 'observe', 'redrive', 'set_max_event_bytes']);
+SELECT functions_are('outbox', ARRAY['accept', 'accept_position', 'apply_setting', 'check_event', 'discard', 'discard_inbox', 'emit', 'emit_message',
+    'expire_inbox', 'grant_emit', 'grant_inbox', 'grant_monitor', 'grant_redrive', 'grant_stream', 'inbox_advance', 'inbox_chosen', 'inbox_next', 'inbox_parked',
+    'inbox_pick', 'inbox_repeated', 'inbox_settle', 'inbox_take', 'max_event_bytes', 'netstring', 'observe', 'redrive', 'redrive_inbox', 'set_max_event_bytes']);
 SELECT columns_are('outbox', 'status', ARRAY['database', 'slot_name', 'active', 'active_pid',
     'restart_lsn', 'confirmed_flush_lsn', 'retained_bytes', 'unconfirmed_bytes', 'wal_status',
     'safe_wal_size', 'seconds_since_confirmation', 'inactive_since', 'invalidation_reason']);

@@ -295,8 +295,10 @@ COMMENT ON CONSTRAINT inbox_dead_letter_state ON outbox.inbox_dead_letter IS 'Wh
 -- by hash: a key may be larger than an index entry
 CREATE INDEX inbox_dead_letter_key ON outbox.inbox_dead_letter (consumer, topic, sha256(key), partition, message_offset);
 CREATE INDEX inbox_dead_letter_waiting ON outbox.inbox_dead_letter (consumer, attempts, patience, retry_at) WHERE state = 'waiting';
+CREATE INDEX inbox_dead_letter_failed ON outbox.inbox_dead_letter (consumer, stored_at) WHERE state = 'failed';
 
 COMMENT ON INDEX outbox.inbox_dead_letter_key IS 'A key''s queue, in its order.';
+COMMENT ON INDEX outbox.inbox_dead_letter_failed IS 'What waits for somebody, for figures.';
 COMMENT ON INDEX outbox.inbox_dead_letter_waiting IS 'What is to be run apart, those first that have failed least and need least time.';
 
 /*

@@ -39,6 +39,11 @@ static const char note_sql[] =
 "retry_at = clock_timestamp() + $10::integer * interval '1 ms' "
 "WHERE consumer = $1 AND topic = $2 AND partition = $3 AND message_offset = $4";
 
+/* An index has them in this order, and no more than that many are read. */
+static const char count_sql[] =
+"SELECT count(*), (extract(epoch FROM min(f.stored_at)) * 1000)::bigint FROM (SELECT d.stored_at FROM outbox.inbox_dead_letter AS d "
+"WHERE d.consumer = $1 AND d.state = 'failed' ORDER BY d.stored_at LIMIT $2::bigint) AS f";
+
 struct apply *
 apply_new(const struct settings *settings, bool apart, uint32_t seed)
 {
@@ -172,6 +177,7 @@ set_up(struct apply *a)
 	if (a->apart)
 	{
 		prepare(a, "inbox_note", note_sql, NULL);
+		prepare(a, "inbox_count", count_sql, NULL);
 		round_command(a, "LISTEN outbox_inbox");
 	}
 	round_end(a);
@@ -307,6 +313,8 @@ take_result(struct apply *a, const PGresult *res)
 				taken(a, res);
 			else if (a->state == STATE_OPENING)
 				batch_rows(a, res);
+			else if (a->state == STATE_COUNTING)
+				apart_counted(a, res);
 			else if (a->state == STATE_SETUP && round->done == SETUP_TIMEOUT)
 				a->role_timeout = strtoll(PQgetvalue(res, 0, 0), NULL, 10);
 			break;

@@ -40,6 +40,7 @@ enum apply_event
 								 * before it in the batch is committed */
 	APPLY_SETTLED,				/* a message was run apart; apply_aside() says what came of it */
 	APPLY_RESTS,				/* there is none to run apart now */
+	APPLY_COUNTED,				/* apply_dead() knows */
 	APPLY_FAILED				/* err says why: ERR_RETRY = the connection is lost and
 								 * whether a commit under way has taken place isn't
 								 * known; else there is no going on */
@@ -89,6 +90,19 @@ extern bool apply_called(struct apply *apply);
 
 /* Of the last APPLY_SETTLED: it has failed for good; err says how. */
 extern bool apply_gave_up(const struct apply *apply, struct err *err);
+
+/* When idle: counts this consumer's dead letters, of all instances. */
+extern void apply_count(struct apply *apply);
+
+#define APPLY_DEAD_MOST	100000	/* it counts no further */
+
+struct apply_dead
+{
+	int64_t		failed;			/* messages that wait for somebody: one for each key */
+	int64_t		oldest;			/* when the oldest was stored, ms since the epoch; 0 = none */
+};
+
+extern struct apply_dead apply_dead(const struct apply *apply);
 
 /* Of the last batch: messages that were there before, and dead letters. */
 struct apply_counts

@@ -57,6 +57,31 @@ apply_apart(struct apply *a)
 	round_end(a);
 }
 
+void
+apply_count(struct apply *a)
+{
+	char		most[24];
+	const char *values[2] = {a->settings->consumer, most};
+
+	(void) snprintf(most, sizeof(most), "%d", APPLY_DEAD_MOST);
+	round_begin(a, STATE_COUNTING);
+	round_prepared(a, "inbox_count", 2, values, NULL, NULL);
+	round_end(a);
+}
+
+void
+apart_counted(struct apply *a, const PGresult *res)
+{
+	a->dead.failed = strtoll(PQgetvalue(res, 0, 0), NULL, 10);
+	a->dead.oldest = strtoll(PQgetvalue(res, 0, 1), NULL, 10);
+}
+
+struct apply_dead
+apply_dead(const struct apply *a)
+{
+	return a->dead;
+}
+
 bool
 apply_called(struct apply *a)
 {
@@ -252,7 +277,7 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 		note(a);
 		return APPLY_NOTHING;
 	}
-	if (round->failed && apply_is_transient(round->sqlstate) && a->state != STATE_ROLLING_BACK)
+	if (round->failed && apply_is_transient(round->sqlstate) && a->state != STATE_ROLLING_BACK && a->state != STATE_COUNTING)
 	{
 		leave(a, "ROLLBACK", THEN_AGAIN);
 		return APPLY_NOTHING;
@@ -260,7 +285,14 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	if (round->failed)
 	{
 		*err = round->err;
+		if (apply_is_transient(round->sqlstate))
+			err->class = ERR_RETRY;
 		return APPLY_FAILED;
+	}
+	if (a->state == STATE_COUNTING)
+	{
+		a->state = STATE_IDLE;
+		return APPLY_COUNTED;
 	}
 	if (a->state != STATE_PICKING)
 	{

@@ -31,6 +31,7 @@ enum apply_state
 	STATE_PICKING,				/* a message to run apart */
 	STATE_APART,				/* its SQL */
 	STATE_NOTING,				/* what came of it */
+	STATE_COUNTING,
 	STATE_WAITING				/* until the batch is tried again */
 };
 
@@ -113,6 +114,7 @@ struct apply
 	struct text queue[2];		/* its key and payload */
 	unsigned	attempts;		/* that have failed */
 	bool		gave_up;
+	struct apply_dead dead;
 };
 
 /* ---- apply.c: sending ---- */
@@ -150,6 +152,7 @@ extern enum apply_event batch_round_done(struct apply *a, int64_t now, struct er
 /* ---- apply_apart.c: deciding ---- */
 
 extern void apart_row(struct apply *a, PGresult *res);	/* which is its own then */
+extern void apart_counted(struct apply *a, const PGresult *res);
 extern enum apply_event apart_round_done(struct apply *a, int64_t now, struct err *err);
 
 /* STATE_WAITING is over. */

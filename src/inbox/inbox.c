@@ -151,6 +151,7 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 			break;
 		case APPLY_SETTLED:
 		case APPLY_RESTS:
+		case APPLY_COUNTED:
 		case APPLY_NOTHING:
 			break;
 	}

@@ -20,11 +20,20 @@
 #define IDLE_MS		5000
 #define BUSY_FOR_MS	10000
 
+/* How often dead letters are counted, for /metrics. */
+#define COUNT_MS	10000
+
 void
 inbox_call_apart(struct inbox *in)
 {
 	in->apart_at = in->now;
 	in->apart_busy_until = in->now + BUSY_FOR_MS;
+}
+
+static int64_t
+next_at(const struct inbox *in)
+{
+	return in->http && in->apart_count_at < in->apart_at ? in->apart_count_at : in->apart_at;
 }
 
 int64_t
@@ -34,7 +43,7 @@ inbox_apart_deadline(const struct inbox *in)
 		return CLOCK_NEVER;
 	if (!apply_is_open(in->apart))
 		return in->apart_connect_at;
-	return apply_is_idle(in->apart) ? in->apart_at : CLOCK_NEVER;
+	return apply_is_idle(in->apart) ? next_at(in) : CLOCK_NEVER;
 }
 
 static void
@@ -46,6 +55,7 @@ settled(struct inbox *in)
 	if (apply_gave_up(in->apart, &err))
 	{
 		in->figures.dead++;
+		in->apart_count_at = in->now;
 		log_warning("dead letter (outbox.inbox_dead_letter): %s", err.message);
 	}
 	else
@@ -101,11 +111,18 @@ inbox_step_apart(struct inbox *in)
 		if (apply_connect(in->apart, &err))
 			failed(in, &err);
 	}
-	else if (apply_is_idle(in->apart) && in->now >= in->apart_at)
+	else if (apply_is_idle(in->apart) && in->now >= next_at(in))
 	{
 		struct err	err = {0};
 
-		apply_apart(in->apart);
+		/* counting comes in its turn, however much there is to run */
+		if (in->http && in->now >= in->apart_count_at)
+		{
+			in->apart_count_at = in->now + COUNT_MS;
+			apply_count(in->apart);
+		}
+		else
+			apply_apart(in->apart);
 		if (apply_step(in->apart, in->now, &err) == APPLY_FAILED)
 			failed(in, &err);
 	}

@@ -23,6 +23,8 @@ enum
 	SET_ASIDE,
 	RUN_APART,
 	DEAD_LETTERS,
+	PARKED_KEYS,
+	OLDEST,
 	BATCHES,
 	BATCH_TIME,
 	LAST_BATCH,
@@ -53,6 +55,11 @@ const struct metric inbox_metrics[] = {
 	"Messages that went to outbox.inbox_dead_letter to be run apart, or behind an earlier one of their key."},
 	[RUN_APART] = {"inbox_consumer_run_apart_total", METRIC_COUNTER, NULL,
 	"How often a message of that table was run apart; it was applied, or is to be tried again."},
+	[PARKED_KEYS] = {"inbox_consumer_parked_keys", METRIC_GAUGE, NULL,
+		"Keys of this consumer, of all instances, whose messages wait for somebody: messages that have failed, one for each key. "
+	"Asked every 10 s, counted up to 100000."},
+	[OLDEST] = {"inbox_consumer_dead_letter_oldest_timestamp_seconds", METRIC_GAUGE, NULL,
+	"When the oldest of these was stored. Not if there is none."},
 	[BATCHES] = {"inbox_consumer_batches_total", METRIC_COUNTER, NULL,
 	"Batches committed: one database transaction each."},
 	[BATCH_TIME] = {"inbox_consumer_batch_seconds", METRIC_HISTOGRAM, NULL,
@@ -130,6 +137,9 @@ format_metrics(void *arg, struct metrics_text *text)
 	metrics_one(text, &inbox_metrics[SET_ASIDE], (int64_t) f->aside);
 	metrics_one(text, &inbox_metrics[RUN_APART], (int64_t) f->apart);
 	metrics_one(text, &inbox_metrics[DEAD_LETTERS], (int64_t) f->dead);
+	metrics_one(text, &inbox_metrics[PARKED_KEYS], apply_dead(in->apart).failed);
+	if (apply_dead(in->apart).oldest > 0)
+		metrics_one_time(text, &inbox_metrics[OLDEST], apply_dead(in->apart).oldest);
 	metrics_one(text, &inbox_metrics[BATCHES], (int64_t) f->batches);
 	metrics_histogram(text, &inbox_metrics[BATCH_TIME], &f->batch_time);
 	if (f->applied_at > 0)

@@ -50,6 +50,7 @@ struct inbox
 	struct apply *apart;		/* the connection for messages that are run apart */
 	int64_t		apart_at;		/* when it is asked for the next one */
 	int64_t		apart_busy_until;	/* it is asked often */
+	int64_t		apart_count_at; /* when dead letters are counted next */
 	int64_t		apart_connect_at;
 	unsigned	apart_failures; /* in a row */
 	struct assignment assignment;

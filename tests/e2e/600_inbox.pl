@@ -220,6 +220,10 @@ sub seen { return sql("SELECT string_agg(key || '=' || value, ' ' ORDER BY n) FR
 	my %m;
 	ok(wait_for(sub { %m = ($http->get('/metrics'))[1] =~ /^inbox_consumer_(\w+) (\S+)$/mg; ($m{messages_total} // 0) == 4 && $m{dead_letters_total} == 1 }, 10), 'it counts messages');
 	is("@m{qw(messages_repeated_total set_aside_total dead_letters_total partitions ready lag_messages fenced_total postgres_errors_total)}", '1 1 1 1 1 0 0 0', 'and what became of them');
+	ok(wait_for(sub { %m = ($http->get('/metrics'))[1] =~ /^inbox_consumer_(\w+) (\S+)$/mg; $m{parked_keys} == 1 }, 20), 'one key waits for somebody');
+	ok(abs($m{dead_letter_oldest_timestamp_seconds} - time) < 120, 'since just now');
+	is(($inbox->run('deadletter', 'discard', '--id=h3', '--yes'))[0], 0, 'when it is discarded');
+	ok(wait_for(sub { my $text = ($http->get('/metrics'))[1]; $text =~ /^inbox_consumer_parked_keys 0$/m && $text !~ /^inbox_consumer_dead_letter_oldest/m }, 20), 'none does');
 	$node->stop('immediate');
 	ok($http->wait_status('/readyz', 503, 20), 'without a database it is not ready');
 	like(($http->get('/readyz'))[1], qr/^connecting/, 'and says why');

@@ -167,29 +167,6 @@ my ($first, $second) = map { (run([ 'config', 'reference' ]))[1] } 1, 2;
 like($first, qr/^\| `bootstrap\.servers` \| text \|/m, 'the reference');
 is($first, $second, 'is always the same');
 
-# --- manual pages
-open my $fh, '<', PgOutbox::Env::top() . '/src/man/outbox-streamer.1' or die $!;
-my $page = do { local $/; <$fh> };
-close $fh;
-$page =~ s/\\-/-/g;
-foreach my $command ('', qw(stream check slot config version))
-{
-	my $help = (run([ $command || (), '--help' ]))[1];
-	my @missing = grep { $page !~ /\Q$_\E\b/ } $help =~ /(--[a-z-]+)/g;
-	is("@missing", '', "the page has all options of $command --help");
-}
-like($page, qr/^\.SS \Q$_\E$/m, "the page has $_")
-  foreach 'stream', 'check', (map { "slot $_" } qw(create drop show)), (map { "config $_" } qw(show example reference man)), 'version';
-my $file_page = (run([ 'config', 'man' ]))[1];
-like($file_page, qr/\A\.TH OUTBOX-STREAMER\.CONF 5 .*^\.SH "\[postgres\]"\n\.TP\n\\fBdsn\\fP\n/ms, 'the page of the file');
-my @groff = grep { -x "$_/groff" } split /:/, $ENV{PATH};
-SKIP:
-{
-	skip 'groff is not installed', 2 if !@groff;
-	is(qx(groff -man -ww -z -Tascii '@{[ PgOutbox::Env::top() ]}/src/man/outbox-streamer.1' 2>&1), '', 'groff has nothing to say about the page');
-	is(qx(groff -man -ww -z -Tascii '@{[ file($file_page) ]}' 2>&1), '', 'nor about that of the file');
-}
-
 # --- the log
 open my $journal, '>', "$dir/journal" or die "$dir/journal: $!";
 my ($device, $inode) = (stat $journal)[ 0, 1 ];

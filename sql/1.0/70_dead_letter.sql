@@ -102,6 +102,24 @@ COMMENT ON COLUMN outbox.dead_letter_writer.slot IS 'Replication slot.';
 COMMENT ON COLUMN outbox.dead_letter_writer.epoch IS 'Raised by each streamer that begins; who knows an older number writes nothing any more.';
 COMMENT ON CONSTRAINT dead_letter_writer_pkey ON outbox.dead_letter_writer IS 'One row for each slot.';
 
+CREATE FUNCTION outbox.check_chosen(VARIADIC given text[])
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF num_nonnulls(VARIADIC given) = 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'which dead letters?',
+            HINT = 'Give id, topic or key.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION outbox.check_chosen(text[]) IS
+'Fails if nothing is given that says which dead letters are meant. For redrive(), discard() and those of the inbox.';
+
 /*
  * Both functions only mark.  What is marked as redriving includes all that
  * comes before it in its queue: nothing overtakes.
@@ -118,12 +136,7 @@ AS $$
 DECLARE
     marked bigint;
 BEGIN
-    IF redrive.event_id IS NULL AND redrive.topic IS NULL AND redrive.key IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'which dead letters?',
-            HINT = 'Give event_id, topic or key.';
-    END IF;
+    PERFORM outbox.check_chosen(event_id, topic, key);
     UPDATE outbox.dead_letter AS d SET state = 'redriving'
     FROM (SELECT c.slot, c.queue, max(c.position COLLATE "C") AS upto
           FROM outbox.dead_letter AS c
@@ -155,12 +168,7 @@ AS $$
 DECLARE
     marked bigint;
 BEGIN
-    IF discard.event_id IS NULL AND discard.topic IS NULL AND discard.key IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'which dead letters?',
-            HINT = 'Give event_id, topic or key.';
-    END IF;
+    PERFORM outbox.check_chosen(event_id, topic, key);
     UPDATE outbox.dead_letter AS d SET state = 'discarding'
     WHERE (d.event_id = discard.event_id OR discard.event_id IS NULL)
         AND (d.topic = discard.topic OR discard.topic IS NULL)

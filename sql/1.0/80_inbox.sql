@@ -414,13 +414,6 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF inbox_chosen.consumer IS NULL
-        OR (inbox_chosen.message_id IS NULL AND inbox_chosen.topic IS NULL AND inbox_chosen.key IS NULL) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'which dead letters?',
-            HINT = 'Give consumer, and message_id, topic or key.';
-    END IF;
     RETURN QUERY
     SELECT d.* FROM outbox.inbox_dead_letter AS d
     WHERE d.consumer = inbox_chosen.consumer
@@ -442,6 +435,7 @@ AS $$
 DECLARE
     marked bigint;
 BEGIN
+    PERFORM outbox.check_chosen(message_id, topic, key::text);
     -- the failed one of a key is its first: all others wait behind it
     WITH chosen AS MATERIALIZED (
         SELECT c.topic, c.partition, c.message_offset, c.key
@@ -471,6 +465,7 @@ DECLARE
     dead record;
     discarded bigint := 0;
 BEGIN
+    PERFORM outbox.check_chosen(message_id, topic, key::text);
     FOR dead IN
         SELECT c.topic, c.partition, c.message_offset
         FROM outbox.inbox_chosen(consumer, message_id, topic, key) AS c
@@ -548,7 +543,7 @@ BEGIN
                    'outbox.inbox_repeated(text, text[]), outbox.inbox_parked(text, text[], bytea[]), '
                    'outbox.inbox_pick(text), outbox.inbox_next(text, text, bytea), '
                    'outbox.inbox_settle(text, text, integer, bigint), '
-                   'outbox.inbox_chosen(text, text, text, bytea), '
+                   'outbox.inbox_chosen(text, text, text, bytea), outbox.check_chosen(text[]), '
                    'outbox.redrive_inbox(text, text, text, bytea), '
                    'outbox.discard_inbox(text, text, text, bytea) TO %s', grantee);
 END

@@ -70,7 +70,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA outbox TO %s', grantee);
     EXECUTE format('GRANT SELECT, UPDATE (state) ON outbox.dead_letter TO %s', grantee);
     EXECUTE format('GRANT EXECUTE ON FUNCTION outbox.redrive(text, text, text, text), '
-                   'outbox.discard(text, text, text, text) TO %s', grantee);
+                   'outbox.discard(text, text, text, text), outbox.check_chosen(text[]) TO %s', grantee);
 END
 $$;
 

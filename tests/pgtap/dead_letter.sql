@@ -49,7 +49,7 @@ SELECT outbox.redrive(topic => 'b') AS unused \gset
 SELECT is(pg_temp.ids('redriving'), 's7', 'by topic');
 SELECT is(outbox.redrive(event_id => 'unknown'), 0::bigint, 'an unknown id marks nothing');
 SELECT is((pg_temp.attempt('SELECT outbox.redrive()')).state, '22023', 'not all of them by mistake');
-SELECT is((pg_temp.attempt($$SELECT outbox.redrive(slot => 's')$$)).hint, 'Give event_id, topic or key.', 'a slot is not enough');
+SELECT is((pg_temp.attempt($$SELECT outbox.redrive(slot => 's')$$)).hint, 'Give id, topic or key.', 'a slot is not enough');
 
 -- ---- discard: what could not be delivered
 CALL pg_temp.fill();

@@ -53,7 +53,7 @@ RELEASE s;
 SELECT views_are('outbox', ARRAY['status']);
 SELECT tables_are('outbox', ARRAY['dead_letter', 'dead_letter_writer', 'event', 'inbox', 'inbox_dead_letter', 'inbox_message', 'inbox_offset',
     'inbox_position', 'setting', 'slot_seen']);
-SELECT functions_are('outbox', ARRAY['accept', 'accept_position', 'apply_setting', 'check_event', 'discard', 'discard_inbox', 'emit', 'emit_message',
+SELECT functions_are('outbox', ARRAY['accept', 'accept_position', 'apply_setting', 'check_chosen', 'check_event', 'discard', 'discard_inbox', 'emit', 'emit_message',
     'expire_inbox', 'grant_emit', 'grant_inbox', 'grant_monitor', 'grant_redrive', 'grant_stream', 'inbox_advance', 'inbox_chosen', 'inbox_next', 'inbox_parked',
     'inbox_pick', 'inbox_repeated', 'inbox_settle', 'inbox_take', 'max_event_bytes', 'netstring', 'observe', 'redrive', 'redrive_inbox', 'set_max_event_bytes']);
 SELECT columns_are('outbox', 'status', ARRAY['database', 'slot_name', 'active', 'active_pid',

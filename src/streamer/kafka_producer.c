@@ -13,6 +13,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "kafka_error.h"
+#include "kafka_limit.h"
 #include "kafka_producer.h"
 #include "topics.h"
 
@@ -117,6 +118,9 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	}
 	if (err->class)
 		kafka_producer_close(p);
+	else if (p->asked[0])
+		kafka_limit_ask(p->client, p->queue, p->asked);
+	p->asked[0] = '\0';
 	return err->class;
 }
 
@@ -316,7 +320,11 @@ serve_report(struct kafka_producer *p, const rd_kafka_message_t *report,
 		return;
 	p->unacked--;
 	if (report->err)
+	{
 		failed_report(report, rejection, err);
+		if (p->limit && report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+			snprintf(p->asked, sizeof(p->asked), "%s", rd_kafka_topic_name(report->rkt));
+	}
 	else
 	{
 		delivered(arg, (uint32_t) opaque, message_octets(report->key_len, report->len));
@@ -396,6 +404,18 @@ serve_log(rd_kafka_event_t *event)
 		log_debug("librdkafka: %s: %s", facility, text);
 }
 
+static void
+serve_limit(struct kafka_producer *p, rd_kafka_event_t *event)
+{
+	const char *topic = NULL;
+	int64_t		octets = kafka_limit_read(event, &topic);
+
+	if (octets <= 0 || !p->limit)
+		return;
+	snprintf(p->limit->topic, sizeof(p->limit->topic), "%s", topic);
+	p->limit->octets = octets;
+}
+
 enum err_class
 kafka_producer_serve(struct kafka_producer *p, kafka_delivered delivered, void *arg,
 					 struct sink_rejection *rejection, struct err *err)
@@ -423,6 +443,9 @@ kafka_producer_serve(struct kafka_producer *p, kafka_delivered delivered, void *
 				break;
 			case RD_KAFKA_EVENT_LOG:
 				serve_log(event);
+				break;
+			case RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT:
+				serve_limit(p, event);
 				break;
 			default:
 				break;

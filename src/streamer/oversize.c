@@ -68,17 +68,28 @@ add(struct oversize *oversize, const char *topic)
 	return i;
 }
 
-void
-oversize_note(struct oversize *oversize, const struct message *message, int64_t now)
+static void
+learn(struct oversize *oversize, const char *topic, size_t octets, int64_t now)
 {
-	size_t		octets = oversize_octets(message);
-	int			i = find(oversize, message->topic);
+	int			i = find(oversize, topic);
 
 	if (i == oversize->ntopics)
-		i = add(oversize, message->topic);
+		i = add(oversize, topic);
 	if (octets < oversize->topics[i].octets || now >= oversize->topics[i].until)
 		oversize->topics[i].octets = octets;
 	oversize->topics[i].until = now + OVERSIZE_MS;
+}
+
+void
+oversize_limit(struct oversize *oversize, const char *topic, int64_t octets, int64_t now)
+{
+	learn(oversize, topic, (size_t) octets + 1, now);
+}
+
+void
+oversize_note(struct oversize *oversize, const struct message *message, int64_t now)
+{
+	learn(oversize, message->topic, oversize_octets(message), now);
 }
 
 bool

@@ -34,6 +34,9 @@ struct oversize
 /* Octets of the message as a record (Kafka's format v2) that is alone in its batch. */
 extern size_t oversize_octets(const struct message *message);
 
+/* The topic takes no batch larger than that: what is larger as a record alone won't do. */
+extern void oversize_limit(struct oversize *oversize, const char *topic, int64_t octets, int64_t now);
+
 /* The broker has refused it for its size, by itself. */
 extern void oversize_note(struct oversize *oversize, const struct message *message, int64_t now);
 

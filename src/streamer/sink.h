@@ -64,6 +64,13 @@ struct sink_rejection
 	char		position[POSITION_LEN + 1];	/* of the first one refused; "" = not known */
 };
 
+/* What a topic says of itself, asked because it has refused a message for its size. */
+struct sink_limit
+{
+	char		topic[TOPIC_MAX_LEN + 1];
+	int64_t		octets;			/* of the largest batch that it takes; 0 = nothing new */
+};
+
 enum sink_result
 {
 	SINK_OK,
@@ -137,6 +144,7 @@ struct sink
 	struct sink_callbacks callbacks;
 	void	   *arg;			/* of the callbacks */
 	struct sink_rejection rejection;
+	struct sink_limit limit;	/* the stream takes it, and sets octets to 0 */
 	bool		ready;			/* takes messages */
 	bool		backlog;		/* the stream says: what it reads was committed long ago */
 	lsn_t		progress;		/* once ready: what earlier runs have delivered */

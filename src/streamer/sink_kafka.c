@@ -97,5 +97,6 @@ sink_kafka_new(const struct settings *settings, const struct sink_callbacks *cal
 		return NULL;
 	}
 	k->sink = (struct sink) {.ops = &ops, .callbacks = *callbacks, .arg = arg};
+	k->producer.limit = &k->sink.limit;
 	return &k->sink;
 }

@@ -573,5 +573,6 @@ sink_kafka_txn_new(const struct settings *settings, const struct sink_callbacks 
 	}
 	k->settings = settings;
 	k->sink = (struct sink) {.ops = &ops, .callbacks = *callbacks, .arg = arg};
+	k->producer.limit = &k->sink.limit;
 	return &k->sink;
 }

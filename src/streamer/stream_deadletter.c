@@ -167,6 +167,9 @@ stream_park_if_due(struct stream *s)
 
 	if (!s->deadletter)
 		return;
+	if (s->sink->limit.octets > 0 && !p->compressed)
+		oversize_limit(&p->oversize, s->sink->limit.topic, s->sink->limit.octets, s->now);
+	s->sink->limit.octets = 0;
 	if (p->condemned && strcmp(p->position, s->message.position) == 0)
 		execute(s);
 	else if (deadletter_holds(s->deadletter, &s->message))

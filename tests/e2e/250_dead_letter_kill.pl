@@ -45,14 +45,14 @@ CREATE TABLE load.written (topic text PRIMARY KEY, n bigint NOT NULL, cap bigint
 CREATE TABLE load.key (topic text, key text, s bigint NOT NULL, PRIMARY KEY (topic, key)) WITH (fillfactor = 50);
 CREATE TABLE load.event (topic text, n bigint, key text, s bigint, large boolean, PRIMARY KEY (topic, n));
 
--- an event every 20 ms; every so many is too large
+-- an event every 20 ms; every so many is too large, some more and some less
 CREATE PROCEDURE load.trickle(target text, events int, round int, every int)
 LANGUAGE plpgsql AS $$
 BEGIN
 	FOR i IN 1 .. events LOOP
 		PERFORM outbox.emit('load', CASE WHEN i % every = 0 THEN 'bad' || round || '-' || i ELSE 'good' || i % 10 END, 'e',
 			jsonb_build_object('t', floor(extract(epoch FROM clock_timestamp()) * 1000),
-				'p', CASE WHEN i % every = 0 THEN (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 1000)) END), topic => target);
+				'p', CASE WHEN i % every = 0 THEN (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 800 + floor(random() * 400)::int)) END), topic => target);
 		COMMIT;
 		PERFORM pg_sleep(0.02);
 		COMMIT;
@@ -87,7 +87,7 @@ BEGIN
 			made := made + 1;
 			INSERT INTO load.event VALUES (target, made, k, number, bad);
 			PERFORM outbox.emit('load', k, 'e', jsonb_build_object('n', made, 's', number,
-				'p', CASE WHEN bad THEN (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 1000)) END), topic => target);
+				'p', CASE WHEN bad THEN (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 800 + floor(random() * 400)::int)) END), topic => target);
 		END LOOP;
 		UPDATE load.written SET n = made, lsn = pg_current_wal_insert_lsn() WHERE topic = target;
 		COMMIT;

@@ -61,6 +61,9 @@ test_refuses(void)
 	ok(oversize_refuses(&o, message_of("a", 900), 301), "a larger one doesn't unteach it");
 	ok(oversize_refuses(&o, message_of("a", 900), 300 + OVERSIZE_MS - 1), "until then");
 	ok(!oversize_refuses(&o, message_of("a", 90000), 300 + OVERSIZE_MS), "then one is tried again");
+	oversize_limit(&o, "b", 2000, 100);
+	ok(!oversize_refuses(&o, message_of("b", 2000 - 9), 101) && oversize_octets(message_of("b", 2000 - 9)) == 2000, "a record as large as the largest batch is tried");
+	ok(oversize_refuses(&o, message_of("b", 2000 - 8), 101), "an octet more is not");
 	oversize_note(&o, message_of("a", 2000), 300 + OVERSIZE_MS);
 	ok(!oversize_refuses(&o, message_of("a", 1999), 301 + OVERSIZE_MS), "and what was known before is forgotten");
 }

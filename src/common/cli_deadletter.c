@@ -120,6 +120,8 @@ run(struct cli *cli, const struct cli_deadletter *d, const char *what,
 	conn = pg_connect(dsn, false, name, CONNECT_TIMEOUT, &err);
 	if (conn == NULL)
 		return cli_fail(&err);
+	/* the role may have one in which somebody has put look-alikes */
+	PQclear(PQexec(conn, "SET search_path = pg_catalog, pg_temp"));
 	if (strcmp(what, "list") == 0 || strcmp(what, "show") == 0)
 		class = look(conn, d, owner, options, what[0] == 's', &err);
 	else

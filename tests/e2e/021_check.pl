@@ -262,7 +262,7 @@ CREATE FUNCTION evil.current_database() RETURNS name LANGUAGE plpgsql AS $f$ BEG
 CREATE FUNCTION evil.pg_is_in_recovery() RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'look-alike'; END $f$;
 ALTER ROLE streamer SET search_path = evil, pg_catalog;
 SQL
-foreach my $command ([ 'slot', 'show' ], ['check'], [ 'stream', '--no-loop', '--endpos=' . $node->slot_lsn('outbox') ])
+foreach my $command ([ 'slot', 'show' ], ['check'], [ 'deadletter', 'list' ], [ 'stream', '--no-loop', '--endpos=' . $node->slot_lsn('outbox') ])
 {
 	($code, $out, $err) = $streamer->run(@$command);
 	is($code, 0, "@$command: among look-alikes as well") or diag($out, $err);

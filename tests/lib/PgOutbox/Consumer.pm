@@ -176,6 +176,7 @@ sub header
 	return $found ? $found->[1] : undef;
 }
 
+sub alive { return $_[0]{proc}->alive; }
 sub stop { return $_[0]{proc}->stop(10); }
 
 1;

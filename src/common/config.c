@@ -97,6 +97,8 @@ unknown_key(const struct config *config, const struct config_given *given, struc
 	}
 	(void) err_set(err, ERR_CONFIG, "config-unknown", "%s: there is no key \"%s\" in section [%s]",
 				   given->where, given->key, given->section);
+	if (given->key[0] == '#' || given->key[0] == ';')
+		return err_hint(err, "a comment begins with the line, not behind blanks");
 	if (elsewhere != NULL)
 		return err_hint(err, "it belongs into section [%s]", elsewhere);
 	if (nearest.best != NULL)
@@ -273,13 +275,17 @@ check_section(const struct config *config, const struct config_given *given, str
 	return err_hint(err, "write [%s%s]", given->section, named ? "" : " \"schema.name\"");
 }
 
-/* Any key of the table is described there; in a free section, by "*". */
+/*
+ * Any key of the table is described there; in a free section, by "*".  What begins
+ * like a comment or a section would not be read again as it is printed; it is an
+ * indented comment.
+ */
 static const struct config_key *
 describe_key(const struct config_program *program, const struct config_given *given)
 {
 	const struct config_key *desc = NULL;
 
-	if (given->key[0] == '\0' || strcmp(given->key, "*") == 0)
+	if (given->key[0] == '\0' || strcmp(given->key, "*") == 0 || strchr("#;[", given->key[0]) != NULL)
 		return NULL;
 	desc = find_key(program, given->section, given->key);
 	if (desc == NULL && config_is_free(program, given->section))

@@ -115,7 +115,10 @@ static const struct refusal refusals[] = {
 	{"[main]\nname = \xe2\x82\n", 0, 2, "not valid UTF-8", ""},
 	{"[main]\npassword_file = /nonexistent/file\n", 0, 2, "cannot read \"/nonexistent/file\"", "main.password_file"},
 	{"[main]\nname_file = /dev/null\n", 0, 2, "no key \"name_file\"", ""},
-	{"[free]\n* = x\n", 0, 2, "no key \"*\"", ""}
+	{"[free]\n* = x\n", 0, 2, "no key \"*\"", ""},
+	{"[free]\na = x\n ;b = y\n", 0, 3, "no key \";b\"", "a comment begins with the line"},
+	{"[free]\na = x\n\t#b = y\n", 0, 3, "no key \"#b\"", "a comment begins with the line"},
+	{"[free]\na = x\n [b = y\n", 0, 3, "no key \"[b\"", ""}
 };
 
 static void

@@ -40,7 +40,7 @@ field(struct parameters *p, const char *name, const struct message *message)
 {
 	struct statement statement;
 	struct err	err = {0};
-	struct failure failure = {"failed", "23514", NULL, 7};
+	struct failure failure = {"failed", "23514", NULL, 7, 0};
 
 	if (statement_parse(&statement, name, true, &err) != ERR_NONE ||
 		!parameters_make(p, &statement, "billing", message, &failure))

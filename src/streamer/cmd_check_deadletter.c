@@ -35,24 +35,29 @@ report_rights(struct check *check, const char *lacking)
 			   "\"%s\" can't keep dead letters: it lacks %s", PQuser(check->conn), lacking);
 }
 
-/* A copy for the dead-letter topic is a logical message. */
+/* A copy for the dead-letter topic is a logical message.  PostgreSQL 17 has a parameter more. */
 static void
 check_copies(struct check *check)
 {
 	struct err	err = {0};
+	char		remedy[160];
 	PGresult   *res;
 
 	if (check->settings->dead_letter_topic[0] == '\0')
 		return;
 	res = check_query(check, "looking at the right to write messages", &err,
-					  "SELECT pg_catalog.has_function_privilege("
-					  "'pg_catalog.pg_logical_emit_message(boolean, text, bytea)', 'EXECUTE')");
+					  "SELECT p.oid::pg_catalog.regprocedure FROM pg_catalog.pg_proc p"
+					  " WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace"
+					  " AND p.proname = 'pg_logical_emit_message' AND p.proargtypes[2] = 'pg_catalog.bytea'::pg_catalog.regtype"
+					  " AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')");
 	if (res == NULL)
 		check_fail_err(check, &err, NULL);
-	else if (strcmp(pg_value(res, 0, 0), "t") != 0)
-		check_fail(check, "permission-denied", NULL,
-				   "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, bytea), which everybody has by default",
+	else if (PQntuples(res) > 0)
+	{
+		(void) snprintf(remedy, sizeof(remedy), "GRANT EXECUTE ON FUNCTION %s, which everybody has by default", pg_value(res, 0, 0));
+		check_fail(check, "permission-denied", NULL, remedy,
 				   "outbox.dead_letter_topic is set, but \"%s\" may not write logical messages", PQuser(check->conn));
+	}
 	PQclear(res);
 }
 

@@ -29,7 +29,7 @@ use Time::HiRes qw(time);
 
 my $events = sized(6_000, 100_000);
 my $kills = sized(2, 15);    # in each of the two phases
-my $rate = sized(400, 1_500);
+my $rate = sized(400, 800);
 my $keys = 50;
 my $seed = seed();
 
@@ -144,7 +144,8 @@ sub proof
 	};
 	my @unconfirmed;
 	my $kill = sub {
-		wait_for(sub { $poll->(); 0 }, 0.5 + rand 1.5, step => 0.05);
+		# somewhere in the two or three seconds that the writer has been allowed
+		wait_for(sub { $poll->(); 0 }, $events / 3 / $kills / $rate * (0.2 + rand 0.6), step => 0.05);
 		foreach my $try (1 .. 200)
 		{
 			$streamer->pause;

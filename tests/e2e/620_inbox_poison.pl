@@ -69,7 +69,6 @@ sub longest
 }
 
 sub healthy { return sql("SELECT count(*) FROM seen WHERE way = '$_[0]' AND key LIKE 'key%'"); }
-sub states { return sql("SELECT coalesce(string_agg(state || '=' || n, ' ' ORDER BY state), '') FROM (SELECT state, count(*) AS n FROM outbox.inbox_dead_letter WHERE consumer = '$_[0]' GROUP BY 1) AS x"); }
 
 foreach my $way ('none', 'error', 'late error', 'timeout', 'lock')
 {
@@ -96,7 +95,7 @@ foreach my $way ('none', 'error', 'late error', 'timeout', 'lock')
 		splice @batch, $messages / $poisons * $i + rand($messages / $poisons), 0, message("poison$i"), message("poison$i");
 	}
 	PgOutbox::Kafka::give($producer, @batch);
-	ok(wait_for(sub { healthy($way) == $messages }, 60), "$way: all other keys are applied") or diag(healthy($way) . ' ' . states($name));
+	ok(wait_for(sub { healthy($way) == $messages }, 60), "$way: all other keys are applied") or diag(healthy($way) . ' ' . $inbox->dead_letters);
 	my $burst = longest($way, 0);
 
 	# one every second, among steady traffic
@@ -110,7 +109,7 @@ foreach my $way ('none', 'error', 'late error', 'timeout', 'lock')
 		$written += 20;
 	}
 	close $producer or die "ktool: $?";
-	ok(wait_for(sub { healthy($way) == $written }, 60), "$way: and go on with a new one every second") or diag(healthy($way) . ' ' . states($name));
+	ok(wait_for(sub { healthy($way) == $written }, 60), "$way: and go on with a new one every second") or diag(healthy($way) . ' ' . $inbox->dead_letters);
 	my $steady = longest($way, $messages);
 	%plain = (burst => $burst, steady => $steady) if $way eq 'none';
 	cmp_ok($burst - $plain{burst}, '<=', 1000, "$way: $poisons poison keys among $messages messages hold up no other key for more than a second");
@@ -119,7 +118,7 @@ foreach my $way ('none', 'error', 'late error', 'timeout', 'lock')
 	# what failed is kept, each message of it, and in the end everything is settled
 	if ($way =~ /error|timeout/)
 	{
-		ok(wait_for(sub { states($name) eq "failed=$poison queued=$poisons" }, 120), "$way: the poison is kept, and what follows it") or diag(states($name));
+		ok(wait_for(sub { $inbox->dead_letters eq "failed=$poison queued=$poisons" }, 120), "$way: the poison is kept, and what follows it") or diag($inbox->dead_letters);
 		is(sql("SELECT string_agg(DISTINCT sqlstate || attempts, ' ') FROM outbox.inbox_dead_letter WHERE consumer = '$name' AND state = 'failed'"),
 			$way eq 'timeout' ? '570142' : 'P00012', "$way: after two attempts, with its error");
 	}
@@ -129,7 +128,7 @@ foreach my $way ('none', 'error', 'late error', 'timeout', 'lock')
 	}
 	$locker->query_safe('ROLLBACK');
 	$locker->quit;
-	ok(wait_for(sub { states($name) eq '' }, 60), "$way: what it needs is there: it is applied") or diag(states($name)) if $way eq 'lock';
+	ok(wait_for(sub { $inbox->dead_letters eq '' }, 60), "$way: what it needs is there: it is applied") or diag($inbox->dead_letters) if $way eq 'lock';
 	is(sql("SELECT count(*) FROM (SELECT number - lag(number, 1, 0) OVER (PARTITION BY key ORDER BY n) AS step FROM seen WHERE way = '$way' AND key <> 'key0') AS x WHERE step <> 1"), 0,
 		"$way: in order per key");
 	is($inbox->stop, 0, 'asked to stop');

@@ -43,7 +43,6 @@ sub message
 	$written++;
 	return { key => $key, value => $number{$key}, headers => { id => "$key-$number{$key}" } };
 }
-sub states { return sql("SELECT coalesce(string_agg(state || '=' || n, ' ' ORDER BY state), '') FROM (SELECT state, count(*) AS n FROM outbox.inbox_dead_letter GROUP BY 1) AS x"); }
 sub left { return sql('SELECT count(*) FROM outbox.inbox_dead_letter'); }
 sub disorder { return sql('SELECT count(*) FROM (SELECT number - lag(number, 1, 0) OVER (PARTITION BY key ORDER BY n) AS step FROM applied) AS x WHERE step <> 1'); }
 
@@ -53,14 +52,14 @@ sql("INSERT INTO broken VALUES " . join ', ', map { "('$_')" } @broken);
 $inbox->start;
 my $producer = $kafka->producer($topic);
 PgOutbox::Kafka::give($producer, map { message($_ % 2 ? 'good' . $_ % 10 : $broken[ $_ / 2 % 5 ]) } 0 .. 2_999);
-ok(wait_for(sub { states() eq 'failed=5 queued=1495' }, 60), 'five keys are parked') or diag(states());
+ok(wait_for(sub { $inbox->dead_letters eq 'failed=5 queued=1495' }, 60), 'five keys are parked') or diag($inbox->dead_letters);
 is(sql('SELECT count(*) FROM applied'), 1_500, 'all others are applied');
 
 my ($code, $out) = $inbox->run('deadletter', 'list', '--key=bad0', '--limit=2');
 is($code, 0, 'deadletter list');
 my @line = map { [ split /\t/ ] } split /\n/, $out;
 is("@{$line[0]}[3 .. 5] @{$line[0]}[7, 8]", 'failed 2 P0001 bad0-1 bad0', 'the one that failed');
-is("@{$line[1]}[3 .. 5] @{$line[1]}[7, 8]", 'queued 0 - bad0-2 bad0', 'and one that waits behind it');
+like("@{$line[1]}[3 .. 5] @{$line[1]}[7, 8]", qr/^(queued|waiting) 0 - bad0-2 bad0$/, 'and one that waits behind it');
 is(@line, 2, 'as many as were asked for');
 ($code, $out) = $inbox->run('deadletter', 'show', '--id=bad0-1');
 is($code, 0, 'deadletter show');
@@ -83,7 +82,7 @@ foreach my $wrong (
 ($code, $out) = $inbox->run('deadletter', 'redrive', '--id=bad0-7');
 is("$code $out", "0 1 marked; the consumer runs them\n", 'deadletter redrive, by one that waits');
 ok($inbox->wait_for_log(qr/dead letter .*id bad0-1: SQLSTATE P0001.*dead letter .*id bad0-1: /s, 20), 'it fails again');
-ok(wait_for(sub { states() eq 'failed=5 queued=1495' }, 20), 'and all is as it was') or diag(states());
+ok(wait_for(sub { $inbox->dead_letters eq 'failed=5 queued=1495' }, 20), 'and all is as it was') or diag($inbox->dead_letters);
 
 # ---- mended: live traffic goes on, and the consumer is killed in the middle
 sql('DELETE FROM broken');
@@ -92,13 +91,13 @@ is("$code $out", "0 5 marked; the consumer runs them\n", 'deadletter redrive, al
 foreach my $goal (1_300, 1_000, 700, 400, 100)
 {
 	PgOutbox::Kafka::give($producer, map { message($_) } @broken, map { "good$_" } 1, 3, 5);
-	ok(wait_for(sub { left() < $goal }, 60), "fewer than $goal wait") or diag(states());
+	ok(wait_for(sub { left() < $goal }, 60), "fewer than $goal wait") or diag($inbox->dead_letters);
 	$inbox->kill9;
 	PgOutbox::Kafka::give($producer, map { message($_) } @broken);
 	$inbox->start;
 }
 close $producer or die "ktool: $?";
-ok(wait_for(sub { $inbox->handled >= $written && left() == 0 }, 120), 'in the end nothing waits') or diag(states());
+ok(wait_for(sub { $inbox->handled >= $written && left() == 0 }, 120), 'in the end nothing waits') or diag($inbox->dead_letters);
 is(sql('SELECT count(*) FROM applied'), $written, 'each message is applied');
 is(disorder(), 0, 'once, and in the order of its key');
 $kafka->produce($topic, message('bad0'));
@@ -108,12 +107,12 @@ is(left(), 0, 'is free');
 # ---- discarding
 sql("INSERT INTO broken VALUES ('bad1')");
 $kafka->produce($topic, map { message('bad1') } 1 .. 2);
-ok(wait_for(sub { states() eq 'failed=1 queued=1' }, 30), 'a key is parked again') or diag(states());
+ok(wait_for(sub { $inbox->dead_letters eq 'failed=1 queued=1' }, 30), 'a key is parked again') or diag($inbox->dead_letters);
 sql('DELETE FROM broken');
 my $id = 'bad1-' . ($number{bad1} - 1);
 ($code, $out) = $inbox->run('deadletter', 'discard', "--id=$id", '--yes');
 is("$code $out", "0 1 removed; the consumer runs what waits behind\n", 'deadletter discard');
-ok(wait_for(sub { left() == 0 }, 20), 'what waited behind it is run') or diag(states());
+ok(wait_for(sub { left() == 0 }, 20), 'what waited behind it is run') or diag($inbox->dead_letters);
 is(sql("SELECT string_agg(number::text, ' ' ORDER BY n) FROM applied WHERE key = 'bad1' AND number >= $number{bad1} - 2"),
 	join(' ', $number{bad1} - 2, $number{bad1}), 'and it is not');
 is($inbox->stop, 0, 'asked to stop');

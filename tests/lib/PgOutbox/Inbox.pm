@@ -63,6 +63,21 @@ sub wait_handled
 	return wait_for(sub { $self->handled >= $n }, $seconds // 60);
 }
 
+# dead_letters(): how many in each state, "failed=1 queued=2".  What comes while the first
+# of its key is run has the state of one that is called by nobody ("waiting"), and waits
+# behind it all the same: here it is queued, too.
+sub dead_letters
+{
+	my ($self) = @_;
+	return $self->query(<<"SQL");
+SELECT coalesce(string_agg(state || '=' || n, ' ' ORDER BY state), '') FROM (
+	SELECT CASE WHEN d.state = 'waiting' AND EXISTS (SELECT FROM outbox.inbox_dead_letter AS e
+			WHERE e.consumer = d.consumer AND e.topic = d.topic AND e.key = d.key AND (e.partition, e.message_offset) < (d.partition, d.message_offset))
+		THEN 'queued' ELSE d.state END AS state, count(*) AS n
+	FROM outbox.inbox_dead_letter AS d WHERE d.consumer = '$self->{consumer}' GROUP BY 1) AS x
+SQL
+}
+
 # ids(): how many ids are recorded
 sub ids
 {

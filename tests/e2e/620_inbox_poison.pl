@@ -128,7 +128,10 @@ foreach my $way ('none', 'error', 'late error', 'timeout', 'lock')
 	}
 	$locker->query_safe('ROLLBACK');
 	$locker->quit;
-	ok(wait_for(sub { $inbox->dead_letters eq '' }, 60), "$way: what it needs is there: it is applied") or diag($inbox->dead_letters) if $way eq 'lock';
+	# in a long run some have met the lock so often that they wait for somebody
+	ok(wait_for(sub { sql("SELECT outbox.redrive_inbox('$name', topic => '$topic')"); return $inbox->dead_letters eq '' }, 60), "$way: what it needs is there: it is applied")
+	  or diag($inbox->dead_letters)
+	  if $way eq 'lock';
 	is(sql("SELECT count(*) FROM (SELECT number - lag(number, 1, 0) OVER (PARTITION BY key ORDER BY n) AS step FROM seen WHERE way = '$way' AND key <> 'key0') AS x WHERE step <> 1"), 0,
 		"$way: in order per key");
 	is($inbox->stop, 0, 'asked to stop');

@@ -282,6 +282,20 @@ apply_is_transient(const char *sqlstate)
 	return false;
 }
 
+bool
+round_failed_in_sql(const struct apply *a)
+{
+	return (a->state == STATE_RUNNING || a->state == STATE_APART) && a->round.failed &&
+		a->round.failed_at >= a->first && a->round.failed_at < a->behind;
+}
+
+bool
+round_mends_itself(const struct apply *a)
+{
+	return a->round.failed && (apply_is_transient(a->round.sqlstate) ||
+							   (strcmp(a->round.sqlstate, "57014") == 0 && !round_failed_in_sql(a)));
+}
+
 /* ---- results ---- */
 
 static void
@@ -342,7 +356,7 @@ set_up_done(struct apply *a, struct err *err)
 	if (!round->failed)
 		return APPLY_CONNECTED;
 	*err = round->err;
-	if (apply_is_transient(round->sqlstate))
+	if (round_mends_itself(a))
 		err->class = ERR_RETRY;
 	else if (round->failed_at == SETUP_APPLY)
 	{
@@ -372,7 +386,7 @@ round_done(struct apply *a, int64_t now, struct err *err)
 	if (!a->round.failed)
 		return APPLY_TAKEN;
 	*err = a->round.err;
-	if (apply_is_transient(a->round.sqlstate))
+	if (round_mends_itself(a))
 		err->class = ERR_RETRY;
 	return APPLY_FAILED;
 }

@@ -40,6 +40,8 @@ enum apply_event
 								 * before it in the batch is committed */
 	APPLY_SETTLED,				/* a message was run apart; apply_aside() says what came of it */
 	APPLY_RESTS,				/* there is none to run apart now */
+	APPLY_AGAIN,				/* what err says undid the batch, or what was run apart; it
+								 * may mend itself, and is tried again */
 	APPLY_COUNTED,				/* apply_dead() knows */
 	APPLY_FAILED				/* err says why: ERR_RETRY = the connection is lost and
 								 * whether a commit under way has taken place isn't

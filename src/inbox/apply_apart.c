@@ -256,6 +256,7 @@ static void
 leave(struct apply *a, const char *command, enum apply_then then)
 {
 	a->then = then;
+	a->trouble = a->round.err;
 	round_begin(a, STATE_ROLLING_BACK);
 	round_command(a, command);
 	round_end(a);
@@ -270,14 +271,17 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	if (a->state == STATE_ROLLING_BACK && !round->failed)
 	{
 		a->state = STATE_IDLE;
-		return APPLY_RESTS;
+		if (a->then == THEN_REST)
+			return APPLY_RESTS;
+		*err = a->trouble;
+		return APPLY_AGAIN;
 	}
-	if (a->state == STATE_APART && round->failed && round->failed_at >= a->first && round->failed_at < a->behind)
+	if (round_failed_in_sql(a))
 	{
 		note(a);
 		return APPLY_NOTHING;
 	}
-	if (round->failed && apply_is_transient(round->sqlstate) && a->state != STATE_ROLLING_BACK && a->state != STATE_COUNTING)
+	if (round_mends_itself(a) && a->state != STATE_ROLLING_BACK && a->state != STATE_COUNTING)
 	{
 		leave(a, "ROLLBACK", THEN_AGAIN);
 		return APPLY_NOTHING;
@@ -285,7 +289,7 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	if (round->failed)
 	{
 		*err = round->err;
-		if (apply_is_transient(round->sqlstate))
+		if (round_mends_itself(a))
 			err->class = ERR_RETRY;
 		return APPLY_FAILED;
 	}
@@ -302,6 +306,6 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	if (a->picked && PQntuples(a->picked) == 1)
 		run_it(a);
 	else
-		leave(a, "COMMIT", THEN_AGAIN);
+		leave(a, "COMMIT", THEN_REST);
 	return APPLY_NOTHING;
 }

@@ -198,20 +198,23 @@ runs_apart(const struct apply *a)
 	return a->settings->policy == POLICY_DEAD_LETTER;
 }
 
-/* The rest of a round: the segment's messages, and COMMIT if they are the last. */
+/* The rest of a round: the segment's messages, and COMMIT if they are the last.  No limit
+ * holds for what COMMIT does, so what it would check is checked before. */
 static void
 send_segment(struct apply *a, enum segments_next next, bool savepoint)
 {
 	if (next == SEGMENTS_RUN && savepoint)
 		round_command(a, "SAVEPOINT inbox");
-	if (next == SEGMENTS_RUN && runs_apart(a))
+	if (runs_apart(a))
 		round_limited(a, apply_at_most(patience_now(&a->patience, clock_now()), a->role_timeout));
 	a->first = a->round.sent;
 	for (size_t i = a->segments.start; next == SEGMENTS_RUN && i < a->segments.limit; i++)
 		round_message(a, &a->batch->messages[a->run[i]]);
 	a->behind = a->round.sent;
-	round_unlimited(a);
 	a->commits = next == SEGMENTS_DONE || a->segments.limit == a->segments.n;
+	if (a->commits && runs_apart(a))
+		round_command(a, "SET CONSTRAINTS ALL IMMEDIATE");
+	round_unlimited(a);
 	if (a->commits)
 		round_command(a, "COMMIT");
 	round_end(a);
@@ -237,6 +240,7 @@ static void
 roll_back(struct apply *a, enum apply_then then)
 {
 	a->then = then;
+	a->trouble = a->round.err;
 	round_begin(a, STATE_ROLLING_BACK);
 	round_command(a, "ROLLBACK");
 	round_end(a);
@@ -341,26 +345,29 @@ committed(struct apply *a, struct err *err)
 
 /* ---- what a round led to ---- */
 
+/* The end of the transaction may have found what is a message's, which is not known yet. */
+static bool
+failed_at_end(const struct apply *a)
+{
+	return a->state == STATE_RUNNING && a->round.failed && a->commits && !a->immediate &&
+		a->round.failed_at >= a->behind && !apply_is_transient(a->round.sqlstate);
+}
+
 static enum apply_event
 segment_done(struct apply *a, struct err *err)
 {
 	struct round *round = &a->round;
 	enum segments_next next;
 
-	if (round->failed && round->failed_at >= a->behind && a->commits && round->failed_at == round->sent - 1)
+	if (failed_at_end(a))
 	{
 		/* a constraint that is checked at the end: which message was it? */
-		if (a->immediate)
-		{
-			*err = round->err;
-			err->class = ERR_FATAL;
-			return APPLY_FAILED;
-		}
+		patience_spend(&a->patience, clock_now() - a->began);
 		a->immediate = true;
 		roll_back(a, THEN_AT_ONCE);
 		return APPLY_NOTHING;
 	}
-	if (round->failed && round->failed_at >= a->first && round->failed_at < a->behind)
+	if (round_failed_in_sql(a))
 	{
 		segment_failed(a);
 		return APPLY_NOTHING;
@@ -394,7 +401,8 @@ rolled_back(struct apply *a, int64_t now, struct err *err)
 			a->random = a->random * 1664525 + 1013904223;
 			a->retry_at = now + backoff_ms(a->tries++, a->random >> 8);
 			a->state = STATE_WAITING;
-			return APPLY_NOTHING;
+			*err = a->trouble;
+			return APPLY_AGAIN;
 		case THEN_AT_ONCE:
 			break;
 		case THEN_FENCED:
@@ -408,6 +416,8 @@ rolled_back(struct apply *a, int64_t now, struct err *err)
 			a->state = STATE_IDLE;
 			*err = a->poison_err;
 			return APPLY_POISON;
+		case THEN_REST:
+			break;				/* not of a batch */
 	}
 	batch_open(a);
 	return APPLY_NOTHING;
@@ -423,7 +433,7 @@ is_of_a_message(const struct apply *a)
 {
 	const struct round *round = &a->round;
 
-	if (!runs_apart(a) || a->state != STATE_RUNNING || round->failed_at < a->first || round->failed_at >= a->behind)
+	if (!runs_apart(a) || !round_failed_in_sql(a))
 		return false;
 	if (strcmp(round->sqlstate, "55P03") == 0 || strcmp(round->sqlstate, "40P01") == 0)
 		return true;
@@ -437,7 +447,7 @@ batch_round_done(struct apply *a, int64_t now, struct err *err)
 
 	if (a->state == STATE_ROLLING_BACK && !round->failed)
 		return rolled_back(a, now, err);
-	if (round->failed && apply_is_transient(round->sqlstate) && !is_of_a_message(a))
+	if (round_mends_itself(a) && !is_of_a_message(a) && !failed_at_end(a))
 		roll_back(a, THEN_AGAIN);
 	else if (round->failed && strcmp(round->sqlstate, "IB001") == 0)
 		roll_back(a, THEN_FENCED);

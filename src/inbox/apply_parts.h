@@ -38,10 +38,11 @@ enum apply_state
 /* What follows a rollback. */
 enum apply_then
 {
-	THEN_AGAIN,					/* the batch again, after a while */
+	THEN_AGAIN,					/* the same again, after a while */
 	THEN_AT_ONCE,				/* the same without a while */
 	THEN_CUT,					/* what stands before the poison; then stop */
-	THEN_FENCED
+	THEN_FENCED,
+	THEN_REST					/* nothing was to be done */
 };
 
 /* Statements that are sent together and end with a sync. */
@@ -101,6 +102,7 @@ struct apply
 	bool		immediate;		/* deferred constraints are not waited for */
 	enum apply_then then;
 	unsigned	tries;			/* of the batch, for what mends itself */
+	struct err	trouble;		/* THEN_AGAIN: why */
 	int64_t		retry_at;
 	uint32_t	random;
 	size_t		poison;			/* THEN_CUT: messages that stand before it */
@@ -140,6 +142,12 @@ extern void round_message(struct apply *a, const struct message *message);
 
 /* SQLSTATEs of what may mend itself. */
 extern bool apply_is_transient(const char *sqlstate);
+
+/* Has a message's SQL failed, and not a statement around it? */
+extern bool round_failed_in_sql(const struct apply *a);
+/* May what has failed mend itself?  A statement of our own does, too, that took longer than
+ * statement_timeout or that somebody has cancelled. */
+extern bool round_mends_itself(const struct apply *a);
 
 /* ---- apply_batch.c: deciding ---- */
 

@@ -51,20 +51,26 @@ forget(struct inbox *in)
 
 /* ---- the database ---- */
 
+void
+inbox_trouble(struct inbox *in, struct trouble *trouble, const struct err *err)
+{
+	in->figures.database_errors++;
+	if (strcmp(trouble->code, err->code) == 0)
+		return;
+	(void) snprintf(trouble->code, sizeof(trouble->code), "%s", err->code);
+	log_err(LOG_LEVEL_WARNING, err);
+}
+
 static void
 database_lost(struct inbox *in, const struct err *err)
 {
-	in->figures.database_errors++;
 	apply_close(in->apply);
 	batch_cut(in->running, 0);
 	forget(in);
 	consume_suspend(in->consume);
 	in->random = in->random * 1664525 + 1013904223;
 	in->connect_at = in->now + backoff_ms(in->failures++, in->random >> 8);
-	if (strcmp(in->trouble, err->code) == 0)
-		return;
-	(void) snprintf(in->trouble, sizeof(in->trouble), "%s", err->code);
-	log_err(LOG_LEVEL_WARNING, err);
+	inbox_trouble(in, &in->trouble, err);
 }
 
 static void
@@ -118,9 +124,9 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 	switch (event)
 	{
 		case APPLY_CONNECTED:
-			if (in->trouble[0])
+			if (in->trouble.code[0])
 				log_info("connected to PostgreSQL again");
-			in->trouble[0] = '\0';
+			in->trouble = (struct trouble) {0};
 			break;
 		case APPLY_TAKEN:
 			/* unless the group has changed its mind since */
@@ -128,7 +134,11 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 				taken(in);
 			break;
 		case APPLY_APPLIED:
+			in->batch_trouble = (struct trouble) {0};
 			applied(in);
+			break;
+		case APPLY_AGAIN:
+			inbox_trouble(in, &in->batch_trouble, err);
 			break;
 		case APPLY_FENCED:
 			in->figures.fenced++;

@@ -70,9 +70,7 @@ failed(struct inbox *in, const struct err *err)
 		inbox_end(in, err);
 		return;
 	}
-	in->figures.database_errors++;
-	if (in->apart_failures == 0)
-		log_err(LOG_LEVEL_WARNING, err);
+	inbox_trouble(in, &in->apart_trouble, err);
 	apply_close(in->apart);
 	in->random = in->random * 1664525 + 1013904223;
 	in->apart_connect_at = in->now + backoff_ms(in->apart_failures++, in->random >> 8);
@@ -93,10 +91,19 @@ inbox_step_apart(struct inbox *in)
 			in->apart_failures = 0;
 			inbox_call_apart(in);
 		}
-		else if (event == APPLY_SETTLED)
-			settled(in);
-		else if (event == APPLY_RESTS)
-			in->apart_at = in->now + (in->now < in->apart_busy_until ? BUSY_MS : IDLE_MS);
+		else if (event == APPLY_SETTLED || event == APPLY_RESTS)
+		{
+			in->apart_trouble = (struct trouble) {0};
+			if (event == APPLY_SETTLED)
+				settled(in);
+			else
+				in->apart_at = in->now + (in->now < in->apart_busy_until ? BUSY_MS : IDLE_MS);
+		}
+		else if (event == APPLY_AGAIN)
+		{
+			inbox_trouble(in, &in->apart_trouble, &err);
+			in->apart_at = in->now + BUSY_MS;
+		}
 		else if (event == APPLY_FAILED)
 			failed(in, &err);
 	} while (event != APPLY_NOTHING && in->phase != PHASE_DONE);

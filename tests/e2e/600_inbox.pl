@@ -207,6 +207,39 @@ sub seen { return sql("SELECT string_agg(key || '=' || value, ' ' ORDER BY n) FR
 	is($inbox->stop, 0, 'asked to stop');
 }
 
+# ---- what the consumer's own statements meet: a limit of the role
+{
+	my $topic = topic('own');
+	sql("CREATE FUNCTION app.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NULL; END';
+		CREATE TABLE app.ended (key text, value text);
+		CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON app.ended DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.value = 'slow') EXECUTE FUNCTION app.slow()");
+	my $inbox = inbox(topics => $topic, config => {
+		postgres => { dsn => $node->dsn . " options='-c statement_timeout=500ms'" },
+		inbox => { policy => 'dead-letter', attempts => 2, sql => 'INSERT INTO app.ended VALUES (:key, :payload)' } });
+	$kafka->produce($topic, messages([ 'o', 1, 'o1' ]));
+	$inbox->start;
+	ok($inbox->wait_handled(1), 'under a statement_timeout it consumes');
+	my $locker = $node->background_psql('postgres');
+	$locker->query_safe('BEGIN; LOCK TABLE outbox.inbox_offset, outbox.inbox_dead_letter IN EXCLUSIVE MODE');
+	$kafka->produce($topic, messages([ 'o', 2, 'o2' ]));
+	$node->safe_psql('postgres', 'NOTIFY outbox_inbox');
+	foreach my $name ('inbox-consumer', 'inbox-consumer apart')
+	{
+		ok($node->wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = '$name'", 30), "$name waits for a lock");
+		ok($node->wait_until("SELECT count(*) FILTER (WHERE state = 'idle') > 0 FROM pg_stat_activity WHERE application_name = '$name'", 30), 'and not for ever');
+	}
+	ok($inbox->wait_for_log(qr/warning\[[a-z-]+\]: .*statement timeout/, 30), 'which is said');
+	$locker->query_safe('ROLLBACK');
+	ok($inbox->wait_handled(2), 'and tried again');
+
+	$kafka->produce($topic, messages([ 'p', 'slow', 'o3' ], [ 'o', 4, 'o4' ]));
+	ok($inbox->wait_handled(4), 'what takes too long at COMMIT stops nobody');
+	ok(wait_for(sub { sql("SELECT string_agg(message_id || sqlstate || state, ' ') FROM outbox.inbox_dead_letter WHERE topic = '$topic'") eq 'o357014failed' }, 30), 'and is found');
+	is(sql("SELECT string_agg(value, ' ' ORDER BY value) FROM app.ended"), '1 2 4', 'each of the others is applied once');
+	is($inbox->stop, 0, 'asked to stop');
+	$locker->quit;
+}
+
 # ---- probes and figures
 {
 	my $topic = topic('http');

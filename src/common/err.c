@@ -7,40 +7,47 @@
 #include "err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "utf8.h"
+
 /*
- * An error is one line of UTF-8: control characters become spaces, the white
- * space at the end goes, and so does a sequence that the end cut in two.
+ * An error is one line of UTF-8, whatever went into it: control characters become
+ * spaces, octets that are no UTF-8 question marks, and white space at the end goes.
+ * So does the character that the end of the buffer has cut in two.
  */
 static void
-make_line(char *text)
+make_line(char *text, bool cut)
 {
 	size_t		len = strlen(text);
-	size_t		start;
+	size_t		end = 0;
 
-	for (size_t i = 0; i < len; i++)
+	while (end < len)
 	{
-		if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = ' ';
+		size_t		n = utf8_sequence((const unsigned char *) text + end, len - end);
+
+		if (n == 0 && cut && len - end < 4)
+			break;
+		if (n == 0)
+			text[end] = '?';
+		else if ((unsigned char) text[end] < 0x20 || text[end] == 0x7f)
+			text[end] = ' ';
+		end += n > 0 ? n : 1;
 	}
+	while (end > 0 && text[end - 1] == ' ')
+		end--;
+	text[end] = '\0';
+}
 
-	start = len;
-	while (start > 0 && len - start < 4 && ((unsigned char) text[start - 1] & 0xc0) == 0x80)
-		start--;
-	if (start > 0 && ((unsigned char) text[start - 1] & 0xc0) == 0xc0)
-	{
-		unsigned char lead = (unsigned char) text[start - 1];
-		size_t		want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+/* Fills one of an error's texts. */
+static void __attribute__((format(printf, 3, 0)))
+set_text(char *text, size_t size, const char *fmt, va_list args)
+{
+	int			len = vsnprintf(text, size, fmt, args);
 
-		if (len - (start - 1) < want)
-			len = start - 1;
-	}
-
-	while (len > 0 && text[len - 1] == ' ')
-		len--;
-	text[len] = '\0';
+	make_line(text, len < 0 || (size_t) len >= size);
 }
 
 enum err_class
@@ -53,9 +60,8 @@ err_set(struct err *err, enum err_class class, const char *code,
 	err->code = code;
 	err->hint[0] = '\0';
 	va_start(args, fmt);
-	(void) vsnprintf(err->message, sizeof(err->message), fmt, args);
+	set_text(err->message, sizeof(err->message), fmt, args);
 	va_end(args);
-	make_line(err->message);
 	return class;
 }
 
@@ -65,9 +71,8 @@ err_hint(struct err *err, const char *fmt,...)
 	va_list		args;
 
 	va_start(args, fmt);
-	(void) vsnprintf(err->hint, sizeof(err->hint), fmt, args);
+	set_text(err->hint, sizeof(err->hint), fmt, args);
 	va_end(args);
-	make_line(err->hint);
 	return err->class;
 }
 

@@ -43,15 +43,16 @@ err_clear(struct err *err)
 }
 
 /*
- * Fills err (message is truncated if need be, control characters become
- * spaces) and returns class, so that a leaf can "return err_set(...)".
- * code must be a string constant.
+ * Fills err and returns class, so that a leaf can "return err_set(...)".  code
+ * must be a string constant.  The message is one line of UTF-8 whatever it is made
+ * of: it is cut if need be, control characters become spaces, and what is no UTF-8
+ * (an id that was cut within a character) question marks.
  */
 extern enum err_class err_set(struct err *err, enum err_class class,
 							  const char *code, const char *fmt,...)
 			__attribute__((format(printf, 4, 5)));
 
-/* Sets the hint and returns err->class. */
+/* Sets the hint, in the same way, and returns err->class. */
 extern enum err_class err_hint(struct err *err, const char *fmt,...)
 			__attribute__((format(printf, 2, 3)));
 

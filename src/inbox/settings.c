@@ -138,14 +138,13 @@ load_statement(struct settings *s, const struct config *config, struct err *err)
 {
 	const char *sql = config_string(config, "inbox", "sql");
 	enum err_class class = statement_parse(&s->apply, sql ? sql : store_sql, false, err);
-	char		message[sizeof(err->message)];
+	struct err	refused;
 
 	if (class == ERR_NONE)
 		return ERR_NONE;
-	memcpy(message, err->message, sizeof(message));
-	(void) snprintf(err->message, sizeof(err->message), "%.200s: %.300s",
-					config_where(config, "inbox", "sql"), message);
-	return class;
+	refused = *err;
+	err_set(err, class, refused.code, "%.200s: %s", config_where(config, "inbox", "sql"), refused.message);
+	return err_hint(err, "%s", refused.hint);
 }
 
 enum err_class

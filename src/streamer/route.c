@@ -160,8 +160,6 @@ undeliverable(const struct message *message, const struct wire_event *event,
 	struct slice id = event->member[OUTBOX_WIRE_ID];
 	int			len = (int) (id.len < 64 ? id.len : 64);
 
-	while (len > 0 && (size_t) len < id.len && ((unsigned char) id.data[len] & 0xc0) == 0x80)
-		len--;					/* no half of a character */
 	if (message->lsn == LSN_INVALID)
 		return err_set(err, ERR_DATA, code, "the row with id \"%.*s\" can't be delivered: %s",
 					   len, id.data ? id.data : "", what);

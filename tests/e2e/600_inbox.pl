@@ -126,16 +126,18 @@ sub seen { return sql("SELECT string_agg(key || '=' || value, ' ' ORDER BY n) FR
 {
 	my $topic = topic('dead');
 	my $inbox = inbox(topics => $topic, config => { inbox => { sql => $seen, policy => 'dead-letter', attempts => 3 } });
+	my $long = 'd5' . 'x' x 57 . "\xc3\xbc" x 5;    # errors cut it after 60 octets: within a character
 	$kafka->produce($topic,
-		messages([ 'a', 1, 'd1' ], [ 'b', 'poison', 'd2' ], [ 'a', 3, 'd3' ], [ 'b', 4, 'd4' ], [ undef, 'poison', 'd5' ], [ undef, 6, 'd6' ],
+		messages([ 'a', 1, 'd1' ], [ 'b', 'poison', 'd2' ], [ 'a', 3, 'd3' ], [ 'b', 4, 'd4' ], [ undef, 'poison', $long ], [ undef, 6, 'd6' ],
 			[ 'c', "no\xfftext", 'd7' ], [ 'd', "nor\0this", 'd8' ], [ 'e', 9, 'd9' ]));
 	$inbox->start;
 	ok($inbox->wait_handled(9), 'a poison message stops nobody');
 	is(sql("SELECT string_agg(coalesce(key, '-') || '=' || value, ' ' ORDER BY n) FROM app.seen"), 'a=1 a=3 -=6 e=9', 'other keys go on, in order');
 	my $letters = "SELECT string_agg(concat_ws(',', message_id, state, sqlstate, attempts), ' ' ORDER BY message_offset) FROM outbox.inbox_dead_letter WHERE topic = '$topic'";
-	my $kept = 'd2,failed,23514,3 d4,queued,0 d5,failed,23514,3 d7,failed,22021,3 d8,failed,22021,3';
+	my $kept = "d2,failed,23514,3 d4,queued,0 $long,failed,23514,3 d7,failed,22021,3 d8,failed,22021,3";
 	ok(wait_for(sub { sql($letters) eq $kept }, 20), 'the failed ones are kept, and what follows one of them with its key') or diag(sql($letters));
 	like(sql("SELECT reason FROM outbox.inbox_dead_letter WHERE topic = '$topic' AND message_id = 'd2'"), qr/violates check constraint "seen_value_check"/, 'with the reason');
+	like(sql("SELECT reason FROM outbox.inbox_dead_letter WHERE topic = '$topic' AND message_id = '$long'"), qr/ id d5x{57}\?: SQLSTATE 23514: /, 'which is UTF-8, whatever is cut in it');
 	is($inbox->ids, 9, 'their ids are recorded');
 
 	# later ones of the key queue behind it, after a restart, too

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "common/err.h"
+#include "common/utf8.h"
 
 #include "random.h"
 #include "tap.h"
@@ -20,48 +21,82 @@ is_line(const char *text)
 	return true;
 }
 
-/* Does text end within a sequence of UTF-8? */
 static bool
-ends_whole(const char *text)
+is_clean(const char *text)
 {
-	size_t		len = strlen(text);
-	size_t		tail = 0;
-	unsigned char lead;
-
-	while (tail < len && tail < 3 && ((unsigned char) text[len - 1 - tail] & 0xc0) == 0x80)
-		tail++;
-	lead = tail < len ? (unsigned char) text[len - 1 - tail] : 0;
-	if (lead < 0xc0)
-		return tail == 0;
-	return tail == (lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1);
+	return is_line(text) && utf8_is_text(text, strlen(text));
 }
 
-static void
-test_truncation(struct random *random)
+/* Is made what becomes of a text that goes into size octets? */
+static bool
+is_mended(const char *made, const char *becomes, size_t size)
 {
-	static const char *const letters[] = {"a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+	size_t		len = strlen(made);
+
+	if (!is_clean(made) || strncmp(becomes, made, len) != 0)
+		return false;
+	if (strlen(becomes) >= size)
+		return len + 32 > size;
+	return strspn(becomes + len, " ") == strlen(becomes + len) && (len == 0 || made[len - 1] != ' ');
+}
+
+/* Characters, and what stands between them that is none, to the end of a text and beyond. */
+static void
+test_mixtures(struct random *random)
+{
+	static const struct
+	{
+		const char *text;
+		const char *becomes;
+	}			pieces[] = {
+		{"a", "a"}, {"\xc3\xa4", "\xc3\xa4"}, {"\xe2\x82\xac", "\xe2\x82\xac"},
+		{"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+		{"\n", " "}, {"\x7f", " "}, {" ", " "},
+		{"\xff", "?"}, {"\xc3", "?"}, {"\xe2\x82", "??"}, {"\xf0\x9f\x98", "???"},
+		{"\xc0\x80", "??"}, {"\xed\xa0\x80", "???"}, {"\xff\x80", "??"},
+	};
 	int			failures = 0;
 
 	for (int i = 0; i < 5000; i++)
 	{
 		struct err	err = {0};
 		char		text[1200] = "";
-		size_t		len = 0;
+		char		becomes[1200] = "";
+		size_t		limit = random_below(random, 1100);
 
-		while (len < 480 + random_below(random, 600))
+		while (strlen(text) < limit)
 		{
-			const char *letter = letters[random_below(random, 4)];
+			size_t		piece = random_below(random, sizeof(pieces) / sizeof(pieces[0]));
 
-			memcpy(text + len, letter, strlen(letter) + 1);
-			len += strlen(letter);
+			strcat(text, pieces[piece].text);
+			strcat(becomes, pieces[piece].becomes);
 		}
 		(void) err_set(&err, ERR_DATA, "x", "%s", text);
 		(void) err_hint(&err, "%s", text);
-		if (!ends_whole(err.message) || !ends_whole(err.hint) ||
-			strncmp(text, err.message, strlen(err.message)) != 0 || strlen(err.message) < 480)
-			failures++;
+		failures += !is_mended(err.message, becomes, sizeof(err.message)) ||
+			!is_mended(err.hint, becomes, sizeof(err.hint));
 	}
-	is_int(failures, 0, "what is too long is cut between characters");
+	is_int(failures, 0, "characters stay, what is none becomes ?, and what is too long is cut between them");
+}
+
+static void
+test_any_octets(struct random *random)
+{
+	int			failures = 0;
+
+	for (int i = 0; i < 5000; i++)
+	{
+		struct err	err = {0};
+		char		text[1200] = "";
+		size_t		len = random_below(random, sizeof(text));
+
+		for (size_t n = 0; n < len; n++)
+			text[n] = (char) (1 + random_below(random, 255));
+		(void) err_set(&err, ERR_DATA, "x", "%s", text);
+		(void) err_hint(&err, "%s", text);
+		failures += !is_clean(err.message) || !is_clean(err.hint);
+	}
+	is_int(failures, 0, "any octets become one line of UTF-8");
 }
 
 int
@@ -91,7 +126,10 @@ main(void)
 	ok(is_line(err.message), "no control character is left");
 	(void) err_set(&err, ERR_FATAL, "x", "%s", "");
 	is_str(err.message, "", "an empty message");
-	test_truncation(&random);
+	(void) err_set(&err, ERR_FATAL, "x", "id \"%.*s\": no", 2, "a\xc3\xa4");
+	is_str(err.message, "id \"a?\": no", "a character that was cut within the text");
+	test_mixtures(&random);
+	test_any_octets(&random);
 
 	is_int(err_exit_status(ERR_NONE), 0, "exit 0");
 	is_int(err_exit_status(ERR_CONFIG), 1, "exit 1: configuration");

@@ -401,7 +401,7 @@ test_copy(void)
 	is_int(route_count_headers((struct slice) {ours, strlen(ours)}), -1, "and may not be ours");
 }
 
-/* A name is cut between characters. */
+/* What is cut within a character is UTF-8 all the same. */
 static void
 test_long_id(void)
 {
@@ -410,7 +410,7 @@ test_long_id(void)
 	set(s, OUTBOX_WIRE_ID, "x\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4");
 	set(s, OUTBOX_WIRE_TOPIC, "/");
 	is_str(route(s), "topic-invalid", "an id of 67 octets");
-	ok(strstr(s->err.message, "\u00e4\") can't") != NULL, "is cut between characters: %s", s->err.message);
+	ok(strstr(s->err.message, "\u00e4?\") can't") != NULL, "is cut within a character: %s", s->err.message);
 }
 
 static int

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kafka/topic_name.h"
 #include "replay.h"
 #include "replay_rows.h"
 #include "route.h"

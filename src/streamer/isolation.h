@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "../common/lsn.h"
-#include "route.h"
+#include "../kafka/topic_name.h"
 
 #define ISOLATION_TOPICS	8
 

@@ -13,11 +13,10 @@
 
 #include "../common/err.h"
 #include "../common/slice.h"
+#include "../kafka/topic_name.h"
 #include "decode.h"
 #include "headers.h"
 #include "timeline.h"
-
-#define TOPIC_MAX_LEN		249 /* Kafka: org.apache.kafka.common.internals.Topic */
 
 /* id, type, position, traceparent and one more (part; or that it is redriven) come
  * on top of the row's own, and six to a dead letter's copy */
@@ -111,8 +110,5 @@ extern bool route_omit_payload(struct message *message);
 
 /* How many headers the row's text has (it is changed); -1: they can't be sent. */
 extern int	route_count_headers(struct slice text);
-
-/* Kafka's rule for the name of a topic. */
-extern bool topic_name_valid(const char *name, size_t len);
 
 #endif							/* OUTBOX_ROUTE_H */

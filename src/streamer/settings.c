@@ -15,6 +15,7 @@
 #include "../common/cli.h"
 #include "../common/pg.h"
 #include "../common/probes.h"
+#include "../kafka/topic_name.h"
 
 #define KB	INT64_C(1024)
 #define MB	(1024 * KB)
@@ -183,11 +184,10 @@ check_dead_letter_topic(const struct config *config, const struct settings *sett
 		(void) err_set(err, ERR_CONFIG, "config-value", "%s: outbox.dead_letter_topic, but outbox.on_undeliverable is not dead-letter", where);
 		return err_hint(err, "set outbox.on_undeliverable = dead-letter");
 	}
-	if (strspn(topic, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(topic) &&
-		strlen(topic) <= 249 && strcmp(topic, ".") != 0 && strcmp(topic, "..") != 0)
+	if (topic_name_valid(topic, strlen(topic)))
 		return ERR_NONE;
 	(void) err_set(err, ERR_CONFIG, "config-value", "%s: outbox.dead_letter_topic is no topic's name: \"%.300s\"", where, topic);
-	return err_hint(err, "up to 249 letters, digits, '.', '_' and '-'");
+	return err_hint(err, "up to %d letters, digits, '.', '_' and '-'", TOPIC_MAX_LEN);
 }
 
 /* ---- filling the struct ---- */

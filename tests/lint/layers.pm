@@ -80,7 +80,6 @@ my %edge = (
 	# the data of the picture in one direction
 	'route decode' => 1,
 	'sink route' => 1,
-	'isolation route' => 1,
 	'oversize route' => 1);
 
 sub part_of

@@ -145,22 +145,6 @@ test_long_topic(void)
 }
 
 static void
-test_topic_octets(void)
-{
-	static const char legal[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	int			wrong = 0;
-
-	for (int octet = 0; octet < 256; octet++)
-	{
-		char		name[] = {'a', (char) octet, 'b'};
-
-		wrong += topic_name_valid(name, 3) != (memchr(legal, octet, sizeof(legal) - 1) != NULL);
-	}
-	is_int(wrong, 0, "of all octets, letters, digits, '.', '_' and '-' are legal");
-}
-
-static void
 test_pattern(void)
 {
 	static const struct
@@ -564,7 +548,6 @@ main(void)
 
 	test_topic();
 	test_long_topic();
-	test_topic_octets();
 	test_pattern();
 	test_key();
 	test_payload();

@@ -117,11 +117,9 @@ run(struct cli *cli, const struct cli_deadletter *d, const char *what,
 		return err_exit_status(class);
 	d->where(cli->settings, &dsn, &owner);
 	(void) snprintf(name, sizeof(name), "%s deadletter", cli->program->config->name);
-	conn = pg_connect(dsn, false, name, CONNECT_TIMEOUT, &err);
+	conn = pg_connect_command(dsn, name, CONNECT_TIMEOUT, &err);
 	if (conn == NULL)
 		return cli_fail(&err);
-	/* the role may have one in which somebody has put look-alikes */
-	PQclear(PQexec(conn, "SET search_path = pg_catalog, pg_temp"));
 	if (strcmp(what, "list") == 0 || strcmp(what, "show") == 0)
 		class = look(conn, d, owner, options, what[0] == 's', &err);
 	else

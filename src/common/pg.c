@@ -371,6 +371,24 @@ pg_connect(const char *dsn, bool replication, const char *application_name,
 	return NULL;
 }
 
+PGconn *
+pg_connect_command(const char *dsn, const char *application_name, int timeout_ms, struct err *err)
+{
+	PGconn	   *conn = pg_connect(dsn, false, application_name, timeout_ms, err);
+	PGresult   *res;
+
+	if (conn == NULL)
+		return NULL;
+	res = pg_query(conn, "pinning search_path", "SET search_path = pg_catalog, pg_temp", 0, NULL, err);
+	if (res == NULL)
+	{
+		PQfinish(conn);
+		return NULL;
+	}
+	PQclear(res);
+	return conn;
+}
+
 /* ---- failed commands ---- */
 
 struct known_state

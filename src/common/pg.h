@@ -42,6 +42,14 @@ extern PGconn *pg_connect(const char *dsn, bool replication,
 						  int timeout_ms, struct err *err);
 
 /*
+ * The same for a command that asks a few things and ends: search_path is pinned,
+ * since the role may have one in which somebody has put look-alikes.  So it is not
+ * for statements that are the user's own.
+ */
+extern PGconn *pg_connect_command(const char *dsn, const char *application_name,
+								  int timeout_ms, struct err *err);
+
+/*
  * The class of a failed command, from its SQLSTATE; fills err with code and
  * one line ("while what: message").  A broken connection is ERR_RETRY.
  * res may be NULL.  Known states have codes of their own: slot-missing

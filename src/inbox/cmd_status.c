@@ -46,7 +46,7 @@ cmd_status(struct cli *cli, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	conn = pg_connect(cli->settings->dsn, false, "inbox-consumer status", CONNECT_MS, &err);
+	conn = pg_connect_command(cli->settings->dsn, "inbox-consumer status", CONNECT_MS, &err);
 	for (size_t i = 0; conn && !err.class && i < sizeof(queries) / sizeof(queries[0]); i++)
 	{
 		PGresult   *res = pg_query(conn, "status", queries[i], 1, &cli->settings->consumer, &err);

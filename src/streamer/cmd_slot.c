@@ -242,11 +242,9 @@ run(struct cli *cli, const char *what, const struct slot_options *options)
 	if (class != ERR_NONE)
 		return err_exit_status(class);
 	slot = cli->settings->slot;
-	conn = pg_connect(cli->settings->dsn, false, "outbox-streamer slot", CONNECT_TIMEOUT, &err);
+	conn = pg_connect_command(cli->settings->dsn, "outbox-streamer slot", CONNECT_TIMEOUT, &err);
 	if (conn == NULL)
 		return cli_fail(&err);
-	/* the role may have one in which somebody has put look-alikes */
-	PQclear(PQexec(conn, "SET search_path = pg_catalog, pg_temp"));
 	if (strcmp(what, "create") == 0)
 		class = create(conn, slot, options, &err);
 	else if (strcmp(what, "drop") == 0)

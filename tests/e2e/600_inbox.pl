@@ -70,6 +70,11 @@ sub seen { return sql("SELECT string_agg(key || '=' || value, ' ' ORDER BY n) FR
 	is($inbox->stop, 0, 'asked to stop');
 	my (undef, $status) = $inbox->run('status');
 	like($status, qr/^topic=\Q$topic\E partition=0 next_offset=3 epoch=2 advanced=20.*\ndead_letters=0 queued=0 oldest=$/m, 'status says so');
+	sql("CREATE SCHEMA evil;
+		CREATE FUNCTION evil.same(text, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE ''look-alike''; END';
+		CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.same)");
+	is(($inbox->run('status', '-o', 'postgres.dsn=' . $node->dsn . " options='-c search_path=evil,pg_catalog'"))[1], $status,
+		'with look-alikes in the search_path as well');
 
 	# a restart goes on; what comes again is not handled again
 	$kafka->produce($topic, messages([ 'k', 'again', 'm1' ], [ 'k', 'new', 'm2' ], [ 'k', 'twice', 'm2' ]));

@@ -201,37 +201,38 @@ add_number(struct parameters *p, uint64_t number)
 	add_octets(p, (struct slice) {(const char *) &p->numbers[p->n], sizeof(uint64_t)});
 }
 
-/* The copy for the dead-letter topic; absent if there is to be none.  False: out of memory. */
+/* The topic that it was for, as far as it is known. */
+static struct slice
+topic_of(const struct deadletter_event *e)
+{
+	return e->message->topic_len > 0 ?
+		(struct slice) {e->message->topic, e->message->topic_len} : e->event->member[OUTBOX_WIRE_TOPIC];
+}
+
+/* The copy for the dead-letter topic, if there is to be one.  False: out of memory. */
 static bool
-copy_of(struct deadletter *d, const struct deadletter_event *e, struct slice topic, struct slice *content)
+copy_of(struct deadletter *d, const struct deadletter_event *e, struct slice *content)
 {
 	struct deadletter_copied copied = {
-		.member = e->event->member, .topic = topic, .key = e->message->key, .headers = e->headers,
+		.member = e->event->member, .topic = topic_of(e), .key = e->message->key, .headers = e->headers,
 		.position = {e->message->position, POSITION_LEN}, .code = e->code, .reason = e->reason,
 		.complete = !e->event->member[OUTBOX_WIRE_ERROR].data
 	};
 
-	if (deadletter_wants_copy(d, e->code, e->event->member[OUTBOX_WIRE_TABLE]))
-		return deadletter_copy(d, &copied, content);
-	*content = (struct slice) {NULL, 0};
-	return true;
+	return deadletter_copy(d, &copied, content);
 }
 
-static bool
-fill(struct deadletter *d, const struct deadletter_event *e, uint64_t queue, struct parameters *p)
+static void
+fill(const struct deadletter *d, const struct deadletter_event *e, uint64_t queue, struct slice copy,
+	 struct parameters *p)
 {
 	static const enum outbox_wire_member members[] = {
 		OUTBOX_WIRE_TABLE, OUTBOX_WIRE_ID, OUTBOX_WIRE_AGGREGATETYPE, OUTBOX_WIRE_AGGREGATEID, OUTBOX_WIRE_TYPE
 	};
 	const struct slice *member = e->event->member;
-	struct slice topic = e->message->topic_len > 0 ?
-		(struct slice) {e->message->topic, e->message->topic_len} : member[OUTBOX_WIRE_TOPIC];
-	struct slice copy;
 	static const char yes = 1,
 				no = 0;
 
-	if (!copy_of(d, e, topic, &copy))
-		return false;
 	p->n = 0;
 	add_octets(p, slice_of(d->settings->slot));
 	add_number(p, (uint64_t) d->epoch);
@@ -244,23 +245,13 @@ fill(struct deadletter *d, const struct deadletter_event *e, uint64_t queue, str
 	add_octets(p, (struct slice) {member[OUTBOX_WIRE_ERROR].data ? &no : &yes, 1});
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		add_octets(p, member[members[i]]);
-	add_octets(p, topic);
+	add_octets(p, topic_of(e));
 	add_octets(p, e->message->key);
 	add_octets(p, member[OUTBOX_WIRE_PARTITION_KEY]);
 	add_octets(p, e->headers);
 	add_octets(p, member[OUTBOX_WIRE_TRACEPARENT]);
 	add_octets(p, e->event->payload);
 	add_octets(p, copy);
-	return true;
-}
-
-/* A transaction with so many copies as exactly-once may send in one is complete. */
-static void
-count_copy(struct deadletter *d, const struct deadletter_event *event)
-{
-	if (deadletter_wants_copy(d, event->code, event->event->member[OUTBOX_WIRE_TABLE]) &&
-		++d->copies >= d->settings->max_transaction_events)
-		deadletter_flush(d);
 }
 
 bool
@@ -273,6 +264,7 @@ deadletter_put(struct deadletter *d, const struct deadletter_event *event, struc
 		parked_queue_of_key(message->topic, message->topic_len, message->key) : self;
 	struct parked_entry *entry = NULL;
 	struct parameters p;
+	struct slice copy;
 
 	if (!d->ready || d->state != DEADLETTER_OPEN || !pipeline_has_room(d))
 		return false;
@@ -285,8 +277,11 @@ deadletter_put(struct deadletter *d, const struct deadletter_event *event, struc
 		err_hint(err, "mend what they have in common, then outbox.redrive(); or raise outbox.max_parked_keys");
 		return false;
 	}
-	if (!fill(d, event, queue, &p) || !PQsendQueryPrepared(d->conn, "put", p.n, p.values, p.lengths, p.formats, 1))
-		return false;			/* out of memory, or serve() finds out why */
+	if (!copy_of(d, event, &copy))
+		return false;			/* out of memory */
+	fill(d, event, queue, copy, &p);
+	if (!PQsendQueryPrepared(d->conn, "put", p.n, p.values, p.lengths, p.formats, 1))
+		return false;			/* the same, or serve() finds out why */
 	d->numbered++;
 	if (entry)
 		entry->touched = d->numbered;
@@ -296,7 +291,9 @@ deadletter_put(struct deadletter *d, const struct deadletter_event *event, struc
 	d->rows++;
 	d->unsynced = true;
 	d->counts.parked++;
-	count_copy(d, event);
+	/* with so many copies as exactly-once may send in one, a transaction is complete */
+	if (copy.data && ++d->copies >= d->settings->max_transaction_events)
+		deadletter_flush(d);
 	return true;
 }
 

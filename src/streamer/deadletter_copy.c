@@ -81,11 +81,12 @@ add_field(struct text *out, struct slice field)
 	text_add(out, ",", 1);
 }
 
-bool
-deadletter_wants_copy(const struct deadletter *d, const char *code, struct slice source)
+/* Not of what only waits, and of what is a copy itself. */
+static bool
+is_copied(const struct deadletter *d, const struct deadletter_copied *copied)
 {
-	return d->settings->dead_letter_topic[0] != '\0' && strcmp(code, DEADLETTER_BEHIND) != 0 &&
-		!slice_equal(source, slice_of(OUTBOX_DEAD_LETTER_TABLE));
+	return d->settings->dead_letter_topic[0] != '\0' && strcmp(copied->code, DEADLETTER_BEHIND) != 0 &&
+		!slice_equal(copied->member[OUTBOX_WIRE_TABLE], slice_of(OUTBOX_DEAD_LETTER_TABLE));
 }
 
 bool
@@ -99,6 +100,9 @@ deadletter_copy(struct deadletter *d, const struct deadletter_copied *copied,
 	struct text *out = &d->copy.content;
 	char		version = OUTBOX_MESSAGE_VERSION;
 
+	*content = (struct slice) {NULL, 0};
+	if (!is_copied(d, copied))
+		return true;
 	text_clear(headers);
 	add_header(headers, HEADER_DEAD_LETTER_CODE, slice_of(copied->code));
 	add_header(headers, HEADER_DEAD_LETTER_REASON, slice_of(copied->reason));

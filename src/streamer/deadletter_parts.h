@@ -209,10 +209,8 @@ struct deadletter_copied
 	bool		complete;		/* it has its payload, or is a tombstone */
 };
 
-/* Whether the dead-letter topic is told of an event with this code, from this table. */
-extern bool deadletter_wants_copy(const struct deadletter *d, const char *code, struct slice source);
-
-/* The logical message up to its payload, valid until the next one.  False: out of memory. */
+/* The logical message up to its payload, valid until the next one; absent if the
+ * dead-letter topic is not told of such an event.  False: out of memory. */
 extern bool deadletter_copy(struct deadletter *d, const struct deadletter_copied *copied,
 							struct slice *content);
 
@@ -243,11 +241,11 @@ extern const char deadletter_prepare[];
 
 /* ---------- deadletter_redrive.c ---------- */
 
-/* What the columns FETCH_MEMBERS to FETCH_PAYLOAD - 1 are in a head. */
-extern const enum outbox_wire_member redrive_members[];
-
 /* A column in binary form. */
 extern struct slice redrive_slice(const PGresult *res, int row, int column);
+
+/* The columns FETCH_MEMBERS to FETCH_PAYLOAD - 1, as what they are in a head. */
+extern void redrive_members(const PGresult *res, int row, struct slice *member);
 
 extern void redrive_init(struct deadletter *d);
 extern void redrive_free(struct deadletter *d);
@@ -290,8 +288,8 @@ extern void redrive_settled(struct deadletter *d, const PGresult *res);
 /* Asks for the next batch. */
 extern void redrive_fetch(struct deadletter *d);
 
-/* Row i can't be delivered: it is parked again. */
-extern void redrive_fail(struct deadletter *d, int i, const struct err *err);
+/* Row i can't be delivered: it is parked again.  False: out of memory, and nothing was done. */
+extern bool redrive_fail(struct deadletter *d, int i, const struct err *err);
 
 /* A boolean in binary form; false if it is NULL. */
 extern bool redrive_true(const PGresult *res, int row, int column);

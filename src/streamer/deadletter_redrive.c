@@ -34,12 +34,6 @@
 /* A sink that nobody needs is closed. */
 #define SINK_IDLE_MS		30000
 
-/* The members of FETCH, in their order. */
-const enum outbox_wire_member redrive_members[] = {
-	OUTBOX_WIRE_TABLE, OUTBOX_WIRE_ID, OUTBOX_WIRE_AGGREGATETYPE, OUTBOX_WIRE_AGGREGATEID, OUTBOX_WIRE_TYPE,
-	OUTBOX_WIRE_TOPIC, OUTBOX_WIRE_KEY, OUTBOX_WIRE_PARTITION_KEY, OUTBOX_WIRE_HEADERS, OUTBOX_WIRE_TRACEPARENT
-};
-
 /* ---------- what the sink says ---------- */
 
 static void
@@ -174,31 +168,59 @@ start_sink(struct deadletter *d, struct err *err)
 	return err->class;
 }
 
-/* It has to begin again; what it has delivered leaves the table. */
+/* The sink has to begin again; what it has delivered leaves the table. */
+static void
+begin_again(struct deadletter *d)
+{
+	struct redrive *r = &d->redrive;
+
+	stop_sink(r);
+	if (r->state == REDRIVE_SEND || r->state == REDRIVE_OPEN)
+		redrive_settle(d, REDRIVE_LOOK);
+}
+
+/* The same after a while: nothing is known against a row. */
+static void
+try_later(struct deadletter *d, const struct err *err)
+{
+	struct redrive *r = &d->redrive;
+
+	log_err(LOG_LEVEL_WARNING, err);
+	r->sink_at = d->now + backoff_ms(r->attempts++, (uint32_t) d->now * 2654435761u);
+	begin_again(d);
+}
+
+/* The first row can't be delivered. */
+static void
+first_refused(struct deadletter *d, const struct err *err)
+{
+	struct err	trouble = {0};
+
+	if (redrive_fail(d, 0, err))
+		return;
+	err_set(&trouble, ERR_RETRY, "out-of-memory", "out of memory for a dead letter that is refused again");
+	try_later(d, &trouble);
+}
+
 static void
 sink_failed(struct deadletter *d, const struct err *err)
 {
 	struct redrive *r = &d->redrive;
-	bool		alone = r->nrows == 1;
 
-	stop_sink(r);
-	if (err->class == ERR_DATA && r->nrows > 0)
+	if (err->class != ERR_DATA || r->nrows == 0)
 	{
-		r->sink_at = d->now;
-		if (alone)
-		{
-			redrive_fail(d, 0, err);
-			return;
-		}
-		r->singles = r->nrows;
+		try_later(d, err);
+		return;
 	}
-	else
+	r->sink_at = d->now;
+	if (r->nrows == 1)
 	{
-		log_err(LOG_LEVEL_WARNING, err);
-		r->sink_at = d->now + backoff_ms(r->attempts++, (uint32_t) d->now * 2654435761u);
+		stop_sink(r);
+		first_refused(d, err);
+		return;
 	}
-	if (r->state == REDRIVE_SEND || r->state == REDRIVE_OPEN)
-		redrive_settle(d, REDRIVE_LOOK);
+	r->singles = r->nrows;
+	begin_again(d);
 }
 
 /* ---------- sending ---------- */
@@ -209,6 +231,18 @@ redrive_slice(const PGresult *res, int row, int column)
 	if (PQgetisnull(res, row, column))
 		return (struct slice) {NULL, 0};
 	return (struct slice) {PQgetvalue(res, row, column), (size_t) PQgetlength(res, row, column)};
+}
+
+void
+redrive_members(const PGresult *res, int row, struct slice *member)
+{
+	static const enum outbox_wire_member columns[FETCH_PAYLOAD - FETCH_MEMBERS] = {
+		OUTBOX_WIRE_TABLE, OUTBOX_WIRE_ID, OUTBOX_WIRE_AGGREGATETYPE, OUTBOX_WIRE_AGGREGATEID, OUTBOX_WIRE_TYPE,
+		OUTBOX_WIRE_TOPIC, OUTBOX_WIRE_KEY, OUTBOX_WIRE_PARTITION_KEY, OUTBOX_WIRE_HEADERS, OUTBOX_WIRE_TRACEPARENT
+	};
+
+	for (int m = 0; m < FETCH_PAYLOAD - FETCH_MEMBERS; m++)
+		member[columns[m]] = redrive_slice(res, row, FETCH_MEMBERS + m);
 }
 
 /* Row i as a message, under its old id and position.  The time is now: a topic's
@@ -232,8 +266,7 @@ make_message(struct deadletter *d, int i, struct err *err)
 	transaction.lsn = position.lsn;
 	timeline.current = position.timeline;
 	event.n = position.n;
-	for (int m = 0; m < FETCH_PAYLOAD - FETCH_MEMBERS; m++)
-		event.member[redrive_members[m]] = redrive_slice(r->rows, i, FETCH_MEMBERS + m);
+	redrive_members(r->rows, i, event.member);
 	event.payload = redrive_slice(r->rows, i, FETCH_PAYLOAD);
 	if (route_event(d->router, &timeline, &transaction, &event, now_ms, message, err))
 		return err->class;
@@ -249,7 +282,7 @@ cut_batch(struct deadletter *d, const struct err *err)
 	struct redrive *r = &d->redrive;
 
 	if (r->next == 0)
-		redrive_fail(d, 0, err);
+		first_refused(d, err);
 	else if (r->sink->ops->commit)
 		sink_failed(d, err);	/* all rows of a Kafka transaction, or none */
 	else

@@ -99,34 +99,31 @@ redrive_fetch(struct deadletter *d)
 	deadletter_send(d, PIPELINE_FETCH, "take", 5, values, NULL, NULL);
 }
 
-/* The copy for the dead-letter topic, which is told of what was only waiting. */
-static struct slice
-copy_of_row(struct deadletter *d, int i, const struct err *err)
+/* The copy for the dead-letter topic, which is told of what was only waiting.  False: out
+ * of memory. */
+static bool
+copy_of_row(struct deadletter *d, int i, const struct err *err, struct slice *content)
 {
 	const PGresult *res = d->redrive.rows;
 	struct slice member[OUTBOX_WIRE_NMEMBERS] = {{NULL, 0}};
-	struct slice content = {NULL, 0};
 	struct deadletter_copied copied = {.member = member, .code = err->code, .reason = err->message};
 
-	for (int m = 0; m < FETCH_PAYLOAD - FETCH_MEMBERS; m++)
-		member[redrive_members[m]] = redrive_slice(res, i, FETCH_MEMBERS + m);
+	redrive_members(res, i, member);
 	copied.topic = member[OUTBOX_WIRE_TOPIC];
 	copied.key = member[OUTBOX_WIRE_KEY];
 	copied.headers = member[OUTBOX_WIRE_HEADERS];
 	copied.position = redrive_slice(res, i, FETCH_POSITION);
 	copied.complete = redrive_true(res, i, FETCH_COMPLETE);
-	if (!deadletter_wants_copy(d, err->code, member[OUTBOX_WIRE_TABLE]) ||
-		!deadletter_copy(d, &copied, &content))
-		return (struct slice) {NULL, 0};
-	return content;
+	return deadletter_copy(d, &copied, content);
 }
 
 /* Row i can't be delivered: it is parked again. */
-void
+bool
 redrive_fail(struct deadletter *d, int i, const struct err *err)
 {
 	struct redrive *r = &d->redrive;
-	struct slice copy = copy_of_row(d, i, err);
+	struct slice copy;
+	bool		made = copy_of_row(d, i, err, &copy);
 	const int	lengths[] = {0, 0, 0, 0, 0, 0, (int) copy.len};
 	const int	formats[] = {0, 0, 0, 0, 0, 0, 1};
 	char		epoch[24],
@@ -134,6 +131,8 @@ redrive_fail(struct deadletter *d, int i, const struct err *err)
 				position[POSITION_LEN + 1];
 	const char *values[] = {d->settings->slot, epoch, queue, position, err->code, err->message, copy.data};
 
+	if (!made)
+		return false;
 	snprintf(epoch, sizeof(epoch), "%" PRId64, d->epoch);
 	snprintf(queue, sizeof(queue), "%" PRId64, (int64_t) r->row[i].queue);
 	snprintf(position, sizeof(position), "%.*s", PQgetlength(r->rows, i, FETCH_POSITION),
@@ -143,6 +142,7 @@ redrive_fail(struct deadletter *d, int i, const struct err *err)
 	redrive_drop_rows(r);
 	r->state = REDRIVE_FAIL;
 	deadletter_send(d, PIPELINE_FAIL, "fail", 7, values, lengths, formats);
+	return true;
 }
 
 bool

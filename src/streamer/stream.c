@@ -30,7 +30,7 @@
 
 /* In a backlog: if a turn took so little, the next comes so much later. */
 #define GULP				100
-#define REST_NS				200000
+#define REST_NS				400000
 
 /* ---------- what the sink says ---------- */
 

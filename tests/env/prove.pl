@@ -8,7 +8,8 @@
 # load, which say so by a line "# runs alone" near their top, run by themselves,
 # last.
 #
-# TESTS chooses among them: file names, with or without folder and extension.
+# TESTS chooses among them: file names, with or without folder and extension; a program
+# also without its _test or _fuzz.
 # PGOB_BRIEF chooses those with a line "# brief: WHERE" that names it (PostgreSQL
 # majors that get no full run, sanitizer builds).
 #
@@ -63,8 +64,10 @@ foreach my $suite (@ARGV)
 	foreach my $file (@files)
 	{
 		(my $name = basename($file)) =~ s/\.\w+$//;
+		(my $short = $name) =~ s/_(?:test|fuzz)$//;
 		$found{$name}++;
-		next if %chosen && !$chosen{$name};
+		$found{$short}++;
+		next if %chosen && !$chosen{$name} && !$chosen{$short};
 		my $head = head($file);
 		next if defined $brief && $file !~ m{^build/} && $head !~ m{^\W*brief:.*\b\Q$brief\E\b}m;
 		if ($head =~ m{^\W*runs alone\b}m) { push @alone, $file; }

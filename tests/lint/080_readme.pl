@@ -83,13 +83,24 @@ foreach my $link (sort { $a cmp $b } $readme =~ /\]\(([^)#:]+)\)/g)
 {
 	ok($exists{$link}, "link to $link");
 }
-while ($readme =~ /`make check SUITE=(\w+)(?: TESTS=(?:"([^"]+)"|(\w+)))?`/g)
+foreach my $file (grep { /\.md$/ } sort keys %exists)
 {
-	my ($suite, @tests) = ($1, split ' ', $2 // $3 // '');
-	ok((grep { m{^tests/$suite/} } keys %exists) > 0, "suite $suite");
-	foreach my $test (@tests)
+	my $text = slurp($file);
+	while ($text =~ /`make check SUITE=(\w+)(?: TESTS=(?:"([^"]+)"|(\w+)))?`/g)
 	{
-		ok((grep { m{^tests/$suite/${test}(?:_test)?\.\w+$} } keys %exists) > 0, "suite $suite, test $test");
+		my ($suite, @tests) = ($1, split ' ', $2 // $3 // '');
+		ok((grep { m{^tests/$suite/} } keys %exists) > 0, "$file: suite $suite");
+		foreach my $test (@tests)
+		{
+			ok((grep { m{^tests/$suite/(?:\w+/)?${test}(?:_test|_fuzz)?\.\w+$} } keys %exists) > 0, "$file: suite $suite, test $test");
+		}
+	}
+	while ($text =~ /`make proof TESTS=(?:"([^"]+)"|(\w+))`/g)
+	{
+		foreach my $test (split ' ', $1 // $2)
+		{
+			ok($exists{"tests/proof/$test.pl"}, "$file: proof $test");
+		}
 	}
 }
 

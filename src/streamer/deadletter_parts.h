@@ -98,6 +98,7 @@ struct redrive
 	int			pending;		/* sent, not yet durable */
 	bool		held;			/* message is row next, and waits for the sink */
 	struct message message;
+	struct text headers;		/* of the row that message is, to be unescaped in place */
 	struct redrive_row row[REDRIVE_ROWS];
 	int64_t		batch;			/* exactly-once: number of the Kafka transaction */
 	int			singles;		/* so many go one by one: one of them is refused */

@@ -101,6 +101,7 @@ redrive_free(struct deadletter *d)
 	if (r->sink)
 		r->sink->ops->free(r->sink);
 	redrive_drop_rows(r);
+	text_free(&r->headers);
 	free(r->recheck);
 	free((void *) (uintptr_t) (r->settings.slot != d->settings->slot ? r->settings.slot : NULL));
 }
@@ -245,6 +246,20 @@ redrive_members(const PGresult *res, int row, struct slice *member)
 		member[columns[m]] = redrive_slice(res, row, FETCH_MEMBERS + m);
 }
 
+/* Reading headers changes them, and a row that is refused again is copied as it was. */
+static enum err_class
+lend_headers(struct redrive *r, struct slice *headers, struct err *err)
+{
+	if (!headers->data)
+		return ERR_NONE;
+	text_clear(&r->headers);
+	text_add(&r->headers, headers->data, headers->len);
+	if (r->headers.failed)
+		return err_set(err, ERR_RETRY, "out-of-memory", "out of memory for a dead letter's headers");
+	headers->data = r->headers.data;
+	return ERR_NONE;
+}
+
 /* Row i as a message, under its old id and position.  The time is now: a topic's
  * retention would remove an old one before anybody has read it. */
 static enum err_class
@@ -268,7 +283,8 @@ make_message(struct deadletter *d, int i, struct err *err)
 	event.n = position.n;
 	redrive_members(r->rows, i, event.member);
 	event.payload = redrive_slice(r->rows, i, FETCH_PAYLOAD);
-	if (route_event(d->router, &timeline, &transaction, &event, now_ms, message, err))
+	if (lend_headers(r, &event.member[OUTBOX_WIRE_HEADERS], err) ||
+		route_event(d->router, &timeline, &transaction, &event, now_ms, message, err))
 		return err->class;
 	message->n = 0;				/* it is alone in its Kafka transaction's count */
 	message->headers[message->nheaders++] = (struct header) {slice_of(HEADER_REDRIVEN), slice_of("true")};
@@ -281,10 +297,10 @@ cut_batch(struct deadletter *d, const struct err *err)
 {
 	struct redrive *r = &d->redrive;
 
-	if (r->next == 0)
-		first_refused(d, err);
-	else if (r->sink->ops->commit)
+	if (err->class != ERR_DATA || (r->next > 0 && r->sink->ops->commit))
 		sink_failed(d, err);	/* all rows of a Kafka transaction, or none */
+	else if (r->next == 0)
+		first_refused(d, err);
 	else
 		r->nrows = r->next;
 }
@@ -315,10 +331,7 @@ send_rows(struct deadletter *d)
 				break;
 			case SINK_FAILED:
 				r->held = false;
-				if (err.class == ERR_DATA)
-					cut_batch(d, &err);
-				else
-					sink_failed(d, &err);
+				cut_batch(d, &err);
 				return;
 		}
 	}

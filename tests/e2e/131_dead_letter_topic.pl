@@ -32,10 +32,13 @@ sub emit
 	# not compressible to nothing
 	return sql("SELECT outbox.emit('load', '$key', '$type', jsonb_build_object('f', "
 		  . "(SELECT left(string_agg(md5(random()::text), ''), $size) FROM generate_series(0, $size / 32))), "
-		  . "topic => '$topic', headers => '{\"a\": \"\\\"x\", \"b\": [1, 1.50]}')");
+		  . "topic => '$topic', headers => '" . q({"a": "\"x\\\\y\nz\u0007\u00e4", "b": [1, 1.50]}) . "')");
 }
 
 sub header { return PgOutbox::Consumer::header(@_) // '-'; }
+
+# the row's own
+sub own_headers { return join '|', map { header($_[0], $_) } 'a', 'b'; }
 
 # of the dead letters with a condition, in their order
 sub rows { return sql("SELECT string_agg(concat_ws(':', key, code, state), ' ' ORDER BY position) FROM outbox.dead_letter d WHERE $_[0]"); }
@@ -82,7 +85,7 @@ foreach my $delivery ('at-least-once', 'exactly-once')
 	is($m->{key}, 'k1', "$name: under its key");
 	is($m->{value}, sql("SELECT payload::text FROM outbox.event WHERE id = '$nowhere'"), "$name: its payload");
 	is(header($m, 'id'), $nowhere, "$name: its id");
-	is(join('|', header($m, 'a'), header($m, 'b')), '"x|[1, 1.50]', "$name: its headers");
+	is(own_headers($m), qq("x\\y\nz\a\xc3\xa4|[1, 1.50]), "$name: its headers");
 	is(join('|', map { header($m, "outbox.dead_letter.$_") } qw(code topic slot payload)), "topic-unknown|$slot-nowhere|$slot|-", "$name: the reason");
 	my ($reason, $position) = split /\|/, sql("SELECT reason || '|' || position FROM outbox.dead_letter WHERE event_id = '$nowhere'");
 	is(header($m, 'outbox.dead_letter.reason'), $reason, "$name: in words, as in the table");
@@ -125,6 +128,7 @@ foreach my $delivery ('at-least-once', 'exactly-once')
 	sql("SELECT outbox.redrive(key => 'bad')");
 	%copy = $copies->(1);
 	is(join(' ', sort keys %copy), 'huge', "$name: redriven, the third is at fault");
+	is(own_headers($copy{huge}), own_headers($m), "$name: its headers are as they were, though they have been read");
 	is(rows("slot = '$slot' AND key = 'bad'"), 'bad:message-too-large:parked', "$name: and it alone is left");
 	sql("SELECT outbox.redrive(key => 'bad')");
 	ok($node->wait_until("SELECT attempts = 2 FROM outbox.dead_letter WHERE slot = '$slot' AND key = 'bad'"), "$name: refused once more");

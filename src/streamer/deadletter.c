@@ -323,6 +323,8 @@ deadletter_deadline(const struct deadletter *d)
 		return d->held ? d->connect_at : CLOCK_NEVER;
 	if (d->state == DEADLETTER_CONNECTING)
 		return d->give_up_at;
+	if (d->failure.class)
+		return 0;				/* of what was sent since serve() */
 	if (d->state != DEADLETTER_OPEN || !d->ready)
 		return CLOCK_NEVER;
 	due = redrive_deadline(d);

@@ -27,11 +27,23 @@
 
 /* ---------- the pipeline ---------- */
 
+/* Memory was out, so no result will come: serve() begins the connection again. */
+static void
+not_sent(struct deadletter *d)
+{
+	if (d->failure.class)
+		return;
+	(void) pg_failure(d->conn, NULL, "writing dead letters", &d->failure);
+	d->failure.class = ERR_RETRY;
+}
+
 static void
 sync_pipeline(struct deadletter *d)
 {
 	if (PQpipelineSync(d->conn))
 		deadletter_expect(d, (struct pipeline_entry) {.kind = PIPELINE_SYNC});
+	else
+		not_sent(d);
 	d->unsynced = false;
 	d->copies = 0;
 }
@@ -42,9 +54,10 @@ deadletter_send(struct deadletter *d, enum pipeline_kind kind, const char *state
 {
 	if (d->unsynced)
 		sync_pipeline(d);
-	/* a failure shows when results are read: the connection is gone */
 	if (PQsendQueryPrepared(d->conn, statement, nparams, values, lengths, formats, 1))
 		deadletter_expect(d, (struct pipeline_entry) {.kind = kind});
+	else
+		not_sent(d);
 	sync_pipeline(d);
 }
 

@@ -1,0 +1,44 @@
+/*
+ * no_statement.c - preloaded: libpq has no memory for the prepared statement whose
+ * name is the content of the file $NO_STATEMENT; once, for then the file is removed.
+ *
+ * Copyright (c) 2026, pg_outbox contributors
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct pg_conn;
+
+extern int	PQsendQueryPrepared(struct pg_conn *conn, const char *name, int nparams,
+								const char *const *values, const int *lengths,
+								const int *formats, int result_format);
+
+static int
+is_refused(const char *name)
+{
+	const char *path = getenv("NO_STATEMENT");
+	int			fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char		refused[64] = "";
+	ssize_t		n;
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, refused, sizeof(refused) - 1);
+	(void) close(fd);
+	return n > 0 && strcmp(refused, name) == 0 && unlink(path) == 0;
+}
+
+int
+PQsendQueryPrepared(struct pg_conn *conn, const char *name, int nparams,
+					const char *const *values, const int *lengths,
+					const int *formats, int result_format)
+{
+	int			(*send) (struct pg_conn *, const char *, int, const char *const *, const int *, const int *, int);
+
+	*(void **) &send = dlsym(RTLD_NEXT, "PQsendQueryPrepared");
+	return is_refused(name) ? 0 : send(conn, name, nparams, values, lengths, formats, result_format);
+}

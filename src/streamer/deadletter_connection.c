@@ -83,7 +83,8 @@ deadletter_claim(struct deadletter *d)
 		deadletter_send(d, PIPELINE_CLAIM, "claim", 1, values, NULL, NULL);
 	else
 	{
-		(void) PQsendQueryParams(d->conn, deadletter_claim_sql, 1, NULL, values, NULL, NULL, 1);
+		if (!PQsendQueryParams(d->conn, deadletter_claim_sql, 1, NULL, values, NULL, NULL, 1))
+			not_sent(d);
 		d->state = DEADLETTER_CLAIMING;
 	}
 }
@@ -256,7 +257,8 @@ begin_load(struct deadletter *d)
 	snprintf(confirmed, sizeof(confirmed), "%X/%X", LSN_ARGS(d->identity.confirmed));
 	parked_clear(&d->parked);
 	parked_clear(&d->unconfirmed);
-	(void) PQsendQueryParams(d->conn, deadletter_load_sql, 2, NULL, values, NULL, NULL, 1);
+	if (!PQsendQueryParams(d->conn, deadletter_load_sql, 2, NULL, values, NULL, NULL, 1))
+		not_sent(d);
 	(void) PQsetSingleRowMode(d->conn);
 	d->state = DEADLETTER_LOADING;
 }
@@ -317,7 +319,8 @@ take_early(struct deadletter *d, const PGresult *res, struct err *err)
 	else if (d->state != DEADLETTER_PREPARING)
 	{
 		d->loaded = true;
-		(void) PQsendQuery(d->conn, deadletter_prepare);
+		if (!PQsendQuery(d->conn, deadletter_prepare))
+			not_sent(d);
 		d->state = DEADLETTER_PREPARING;
 	}
 	else
@@ -365,7 +368,8 @@ step_closed(struct deadletter *d, struct err *err)
 static void
 step_early(struct deadletter *d, struct err *err)
 {
-	while (d->state != DEADLETTER_OPEN && !err->class && !PQisBusy(d->conn))
+	/* what was not sent has no result, which isn't an empty one */
+	while (d->state != DEADLETTER_OPEN && !err->class && !d->failure.class && !PQisBusy(d->conn))
 	{
 		PGresult   *res = PQgetResult(d->conn);
 
@@ -442,13 +446,12 @@ deadletter_serve(struct deadletter *d, int64_t now, lsn_t confirmed, struct err 
 		else if (d->state != DEADLETTER_OPEN)
 			step_early(d, &failure);
 		if (d->state == DEADLETTER_OPEN && !failure.class)
-		{
 			step_open(d);
+		if (!failure.class)
 			failure = d->failure;
-			d->failure = (struct err) {0};
-			if (!failure.class && d->conn && PQflush(d->conn) < 0)
-				pg_failure(d->conn, NULL, "writing dead letters", &failure);
-		}
+		d->failure = (struct err) {0};
+		if (!failure.class && d->state == DEADLETTER_OPEN && PQflush(d->conn) < 0)
+			pg_failure(d->conn, NULL, "writing dead letters", &failure);
 	}
 	if (failure.class)
 		lost(d, &failure, err);

@@ -1,7 +1,8 @@
 # 134_dead_letter_starved.pl - no memory for a statement about dead letters: no result will come, and nobody waits for it.
 #
-# In both modes, once for each statement of the way back: the connection is begun again,
-# and so is what was under way.
+# In both modes, once for each statement before the pipeline, of which one says what is
+# parked, and once for each of the way back: the connection is begun again, and so is what
+# was under way.
 #
 # Copyright (c) 2026, pg_outbox contributors
 # SPDX-License-Identifier: PostgreSQL
@@ -46,12 +47,29 @@ foreach my $delivery ('at-least-once', 'exactly-once')
 	$streamer->start;
 	sql("SELECT outbox.emit('load', 'k', 'e', '{}', topic => '$slot-topic')");
 	ok($node->wait_until("SELECT count(*) = 1 FROM outbox.dead_letter WHERE slot = '$slot'", 20), "$name: stored");
+
 	my $attempts = 1;
 	$refuse->($_, 'max(attempts) = ' . ++$attempts . q( AND max(state) = 'parked'), 'it is refused again') foreach 'settle', 'take', 'fail';
 	$kafka->create_topic("$slot-topic", 1);
 	$refuse->('take', 'count(*) = 0', 'it is delivered');
 	is(scalar(PgOutbox::Consumer->all($kafka, "$slot-topic")), 1, "$name: once");
 	ok($streamer->alive, "$name: it has run all the time");
+
+	sql("SELECT outbox.emit('load', 'k', 'e', '{}', topic => '$slot-behind')");
+	ok($node->wait_until("SELECT count(*) = 1 FROM outbox.dead_letter WHERE slot = '$slot'", 20), "$name: another one is stored");
+	my ($behind, $says) = (0, qr/warning\[postgres-error\]: writing dead letters: /);
+	foreach my $statement ('INSERT INTO outbox.dead_letter_writer', '(SELECT DISTINCT ON', 'SET search_path')
+	{
+		is($streamer->stop, 0, "$name: $statement: stopped");
+		append_to_file($refused, $statement);
+		$streamer->start;
+		ok(wait_for(sub { !-e $refused }, 20), "$name: $statement: there is no memory for it");
+		sql("SELECT outbox.emit('load', 'k', 'e', '{}', topic => '$slot-behind')");
+		$behind++;
+		ok($node->wait_until("SELECT count(*) FILTER (WHERE state = 'queued') = $behind FROM outbox.dead_letter WHERE slot = '$slot'", 20),
+			"$name: $statement: what is parked is known all the same") or diag($streamer->log_text);
+		is(scalar(() = $streamer->log_text =~ /$says/g), 1, "$name: $statement: it says so once");
+	}
 	is($streamer->stop, 0, "$name: stops when asked");
 }
 done_testing();

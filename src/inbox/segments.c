@@ -17,20 +17,22 @@ go_on(struct segments *s, size_t start)
 		s->limit = start + 1;
 		return s->attempts >= s->max_attempts ? SEGMENTS_GIVE_UP : SEGMENTS_RUN;
 	}
-	s->limit = s->n;
+	s->limit = s->n - start > s->stride ? start + s->stride : s->n;
 	return SEGMENTS_RUN;
 }
 
 enum segments_next
 segments_begin(struct segments *s, size_t n, unsigned max_attempts)
 {
-	*s = (struct segments) {.n = n, .max_attempts = max_attempts, .suspect = n};
+	*s = (struct segments) {.n = n, .stride = n, .max_attempts = max_attempts, .suspect = n};
 	return go_on(s, 0);
 }
 
 enum segments_next
 segments_succeeded(struct segments *s)
 {
+	if (s->stride < s->n && s->limit - s->start == s->stride)
+		s->stride *= 2;
 	return go_on(s, s->limit);
 }
 
@@ -43,6 +45,7 @@ segments_failed(struct segments *s, size_t at)
 		s->attempts = 0;
 	}
 	s->attempts++;
+	s->stride = SEGMENTS_CAREFUL;
 	if (at == s->start)
 		return go_on(s, at);
 	s->limit = at;

@@ -6,7 +6,11 @@
  * to the savepoint is undone.  So what stood before that message runs again,
  * as a segment of its own, and then the message alone, until it has been tried
  * often enough.  What comes after it goes on.  Each failure costs the segment
- * before it a second time, nothing else.
+ * before it a second time.
+ *
+ * What is sent behind a failure is sent for nothing, and where one message fails
+ * others may.  So after a failure only SEGMENTS_CAREFUL messages go at once, and
+ * with each success twice as many.
  *
  * Pure: numbers in, numbers out.
  *
@@ -17,6 +21,8 @@
 #define INBOX_SEGMENTS_H
 
 #include <stddef.h>
+
+#define SEGMENTS_CAREFUL	64
 
 enum segments_next
 {
@@ -30,6 +36,7 @@ struct segments
 	size_t		n;				/* messages */
 	size_t		start;
 	size_t		limit;
+	size_t		stride;			/* as many at once, at most */
 	unsigned	max_attempts;	/* from 1 */
 	size_t		suspect;		/* who failed last; n = nobody */
 	unsigned	attempts;		/* of the suspect */

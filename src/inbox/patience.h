@@ -6,7 +6,7 @@
  * many times that.  So there is a purse of three times inbox.hold_up, from
  * which each of them is paid, and of which a message gets a third at most; a
  * fifth of the time flows back into it.  When it is empty, a message gets
- * PATIENCE_LEAST_MS: fifty of them then cost a quarter of a second.  Innocent
+ * PATIENCE_LEAST_MS: fifty of them then cost 150 ms.  Innocent
  * ones that need more than that just now are run apart soon.
  *
  * Pure: the time is the caller's, in milliseconds.
@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-#define PATIENCE_LEAST_MS	5
+#define PATIENCE_LEAST_MS	3
 
 struct patience
 {

@@ -260,6 +260,15 @@ round_end(struct apply *a)
 	a->flush = true;
 }
 
+void
+round_leave(struct apply *a, const char *command)
+{
+	a->trouble = a->round.err;
+	round_begin(a, STATE_ROLLING_BACK);
+	round_command(a, command);
+	round_end(a);
+}
+
 bool
 apply_is_transient(const char *sqlstate)
 {

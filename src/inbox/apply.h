@@ -38,7 +38,7 @@ enum apply_event
 								 * the batch is applied */
 	APPLY_POISON,				/* policy stop: err names the message, and what stands
 								 * before it in the batch is committed */
-	APPLY_SETTLED,				/* a message was run apart; apply_aside() says what came of it */
+	APPLY_SETTLED,				/* a message was run apart; apply_gave_up() says what came of it */
 	APPLY_RESTS,				/* there is none to run apart now */
 	APPLY_AGAIN,				/* what err says undid the batch, or what was run apart; it
 								 * may mend itself, and is tried again */

@@ -252,16 +252,6 @@ note(struct apply *a)
 	round_end(a);
 }
 
-static void
-leave(struct apply *a, const char *command, enum apply_then then)
-{
-	a->then = then;
-	a->trouble = a->round.err;
-	round_begin(a, STATE_ROLLING_BACK);
-	round_command(a, command);
-	round_end(a);
-}
-
 enum apply_event
 apart_round_done(struct apply *a, int64_t now, struct err *err)
 {
@@ -271,10 +261,8 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	if (a->state == STATE_ROLLING_BACK && !round->failed)
 	{
 		a->state = STATE_IDLE;
-		if (a->then == THEN_REST)
-			return APPLY_RESTS;
 		*err = a->trouble;
-		return APPLY_AGAIN;
+		return err->class ? APPLY_AGAIN : APPLY_RESTS;
 	}
 	if (round_failed_in_sql(a))
 	{
@@ -283,7 +271,7 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	}
 	if (round_mends_itself(a) && a->state != STATE_ROLLING_BACK && a->state != STATE_COUNTING)
 	{
-		leave(a, "ROLLBACK", THEN_AGAIN);
+		round_leave(a, "ROLLBACK");
 		return APPLY_NOTHING;
 	}
 	if (round->failed)
@@ -306,6 +294,6 @@ apart_round_done(struct apply *a, int64_t now, struct err *err)
 	if (a->picked && PQntuples(a->picked) == 1)
 		run_it(a);
 	else
-		leave(a, "COMMIT", THEN_REST);
+		round_leave(a, "COMMIT");
 	return APPLY_NOTHING;
 }

@@ -240,10 +240,7 @@ static void
 roll_back(struct apply *a, enum apply_then then)
 {
 	a->then = then;
-	a->trouble = a->round.err;
-	round_begin(a, STATE_ROLLING_BACK);
-	round_command(a, "ROLLBACK");
-	round_end(a);
+	round_leave(a, "ROLLBACK");
 }
 
 /* Has it failed, or is it to be run apart?  A deadlock, a lock that is held or a limit of
@@ -416,8 +413,6 @@ rolled_back(struct apply *a, int64_t now, struct err *err)
 			a->state = STATE_IDLE;
 			*err = a->poison_err;
 			return APPLY_POISON;
-		case THEN_REST:
-			break;				/* not of a batch */
 	}
 	batch_open(a);
 	return APPLY_NOTHING;

@@ -38,11 +38,10 @@ enum apply_state
 /* What follows a rollback. */
 enum apply_then
 {
-	THEN_AGAIN,					/* the same again, after a while */
+	THEN_AGAIN,					/* the batch again, after a while */
 	THEN_AT_ONCE,				/* the same without a while */
 	THEN_CUT,					/* what stands before the poison; then stop */
-	THEN_FENCED,
-	THEN_REST					/* nothing was to be done */
+	THEN_FENCED
 };
 
 /* Statements that are sent together and end with a sync. */
@@ -102,7 +101,7 @@ struct apply
 	bool		immediate;		/* deferred constraints are not waited for */
 	enum apply_then then;
 	unsigned	tries;			/* of the batch, for what mends itself */
-	struct err	trouble;		/* THEN_AGAIN: why */
+	struct err	trouble;		/* STATE_ROLLING_BACK: why; nothing if all was well */
 	int64_t		retry_at;
 	uint32_t	random;
 	size_t		poison;			/* THEN_CUT: messages that stand before it */
@@ -126,6 +125,8 @@ extern void round_command(struct apply *a, const char *sql);
 extern void round_prepared(struct apply *a, const char *name, int n, const char *const *values,
 						   const int *lengths, const int *formats);
 extern void round_end(struct apply *a);
+/* Ends the transaction, with ROLLBACK, or COMMIT of one in which there was nothing to do. */
+extern void round_leave(struct apply *a, const char *command);
 /* Limits, until the round ends or round_unlimited(), how long each statement takes. */
 extern void round_limited(struct apply *a, int64_t ms);
 extern void round_unlimited(struct apply *a);

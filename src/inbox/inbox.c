@@ -52,13 +52,12 @@ forget(struct inbox *in)
 /* ---- the database ---- */
 
 void
-inbox_trouble(struct inbox *in, struct trouble *trouble, const struct err *err)
+inbox_trouble(struct inbox *in, const char **trouble, const struct err *err)
 {
 	in->figures.database_errors++;
-	if (strcmp(trouble->code, err->code) == 0)
-		return;
-	(void) snprintf(trouble->code, sizeof(trouble->code), "%s", err->code);
-	log_err(LOG_LEVEL_WARNING, err);
+	if (!*trouble || strcmp(*trouble, err->code) != 0)
+		log_err(LOG_LEVEL_WARNING, err);
+	*trouble = err->code;
 }
 
 static void
@@ -124,9 +123,9 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 	switch (event)
 	{
 		case APPLY_CONNECTED:
-			if (in->trouble.code[0])
+			if (in->trouble)
 				log_info("connected to PostgreSQL again");
-			in->trouble = (struct trouble) {0};
+			in->trouble = NULL;
 			break;
 		case APPLY_TAKEN:
 			/* unless the group has changed its mind since */
@@ -134,7 +133,7 @@ database_event(struct inbox *in, enum apply_event event, const struct err *err)
 				taken(in);
 			break;
 		case APPLY_APPLIED:
-			in->batch_trouble = (struct trouble) {0};
+			in->batch_trouble = NULL;
 			applied(in);
 			break;
 		case APPLY_AGAIN:

@@ -51,6 +51,7 @@ settled(struct inbox *in)
 {
 	struct err	err = {0};
 
+	in->apart_trouble = NULL;
 	inbox_call_apart(in);
 	if (apply_gave_up(in->apart, &err))
 	{
@@ -60,6 +61,13 @@ settled(struct inbox *in)
 	}
 	else
 		in->figures.apart++;
+}
+
+static void
+rests(struct inbox *in)
+{
+	in->apart_trouble = NULL;
+	in->apart_at = in->now + (in->now < in->apart_busy_until ? BUSY_MS : IDLE_MS);
 }
 
 static void
@@ -91,14 +99,10 @@ inbox_step_apart(struct inbox *in)
 			in->apart_failures = 0;
 			inbox_call_apart(in);
 		}
-		else if (event == APPLY_SETTLED || event == APPLY_RESTS)
-		{
-			in->apart_trouble = (struct trouble) {0};
-			if (event == APPLY_SETTLED)
-				settled(in);
-			else
-				in->apart_at = in->now + (in->now < in->apart_busy_until ? BUSY_MS : IDLE_MS);
-		}
+		else if (event == APPLY_SETTLED)
+			settled(in);
+		else if (event == APPLY_RESTS)
+			rests(in);
 		else if (event == APPLY_AGAIN)
 		{
 			inbox_trouble(in, &in->apart_trouble, &err);

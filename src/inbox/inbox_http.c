@@ -93,14 +93,14 @@ is_ready(void *arg, bool standby_ok, char *line, size_t size)
 	(void) standby_ok;
 	if (in->phase != PHASE_RUN)
 		why = "draining";
-	else if (!apply_is_open(in->apply) || in->trouble.code[0])
+	else if (!apply_is_open(in->apply) || in->trouble)
 		why = "connecting";
 	else if (consume_is_down(in->consume))
 		why = "no Kafka broker answers";
 	else if (!in->assigned)
 		why = "joining the group";
 	(void) snprintf(line, size, "%s%s%s", why ? why : "consuming",
-					in->trouble.code[0] ? ": " : "", in->trouble.code);
+					in->trouble ? ": " : "", in->trouble ? in->trouble : "");
 	return why == NULL;
 }
 

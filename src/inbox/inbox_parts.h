@@ -41,12 +41,6 @@ struct inbox_figures
 	struct metrics_histogram batch_time;
 };
 
-/* What the database has refused since something succeeded. */
-struct trouble
-{
-	char		code[64];		/* that was logged last; "" = none */
-};
-
 struct inbox
 {
 	const struct settings *settings;
@@ -75,9 +69,10 @@ struct inbox
 	int64_t		commit_at;
 	int64_t		connect_at;
 	unsigned	failures;		/* of the database in a row */
-	struct trouble trouble;		/* since it was connected last */
-	struct trouble batch_trouble;
-	struct trouble apart_trouble;
+	/* codes that were logged last, until something succeeds; NULL = none */
+	const char *trouble;		/* of connecting */
+	const char *batch_trouble;
+	const char *apart_trouble;
 	uint32_t	random;
 	int64_t		now;
 	struct notify notify;
@@ -100,7 +95,7 @@ extern int64_t inbox_apart_deadline(const struct inbox *in);
 /* ---------- inbox.c ---------- */
 
 /* What the database has refused is counted, and said, but not over and over. */
-extern void inbox_trouble(struct inbox *in, struct trouble *trouble, const struct err *err);
+extern void inbox_trouble(struct inbox *in, const char **trouble, const struct err *err);
 
 /* It can't go on. */
 extern void inbox_end(struct inbox *in, const struct err *err);

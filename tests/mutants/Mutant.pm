@@ -94,17 +94,30 @@ sub tree
 	return $tree;
 }
 
+# misfits(TREE): what keeps it from being applied, a line each
+sub misfits
+{
+	my ($self, $tree) = @_;
+	my @misfits;
+	foreach my $hunk (@{ $self->{hunks} })
+	{
+		my $found = () = slurp("$tree/$hunk->{file}") =~ /^\Q$hunk->{old}\E/mg;
+		push @misfits, "a hunk applies $found times to $hunk->{file}, not once" if $found != 1;
+	}
+	return @misfits;
+}
+
 # apply(TREE): patches it; returns what has to be given to restore()
 sub apply
 {
 	my ($self, $tree) = @_;
 	my %before;
+	my @misfits = $self->misfits($tree);
+	die map { "$self->{name}: $_\n" } @misfits if @misfits;
 	foreach my $hunk (@{ $self->{hunks} })
 	{
 		my $file = "$tree/$hunk->{file}";
 		my $text = slurp($file);
-		my $found = () = $text =~ /^\Q$hunk->{old}\E/mg;
-		die "$self->{name}: a hunk applies $found times to $hunk->{file}, not once\n" if $found != 1;
 		$before{$file} //= $text;
 		$text =~ s/^\Q$hunk->{old}\E/$hunk->{new}/m;
 		spew($file, $text);

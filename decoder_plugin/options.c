@@ -37,6 +37,7 @@ typedef enum Option
 	OPTION_ORIGIN,
 	OPTION_WAIT_VISIBLE,
 	OPTION_SHARD,
+	OPTION_CORK,
 	NOPTIONS
 } Option;
 
@@ -49,6 +50,7 @@ static const char *const option_names[NOPTIONS] = {
 	[OPTION_ORIGIN] = OUTBOX_OPTION_ORIGIN,
 	[OPTION_WAIT_VISIBLE] = OUTBOX_OPTION_WAIT_VISIBLE,
 	[OPTION_SHARD] = OUTBOX_OPTION_SHARD,
+	[OPTION_CORK] = OUTBOX_OPTION_CORK,
 };
 
 static Option
@@ -214,6 +216,9 @@ set_option(OutboxOptions *options, Option option, const char *value)
 		case OPTION_SHARD:
 			parse_shard(options, value);
 			break;
+		case OPTION_CORK:
+			options->cork = parse_switch(name, value);
+			break;
 		case NOPTIONS:
 			break;
 	}
@@ -231,6 +236,7 @@ outbox_parse_options(List *defelems, OutboxOptions *options)
 	options->frame_size = DEFAULT_FRAME;
 	options->wire = OUTBOX_WIRE_VERSION;
 	options->wait_visible = true;
+	options->cork = true;
 	options->nshards = 1;
 
 	foreach(lc, defelems)

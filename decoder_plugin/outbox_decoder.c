@@ -19,8 +19,8 @@
 
 PG_MODULE_MAGIC;
 
-/* changes of other tables after which PostgreSQL 15 is told of progress */
-#define PROGRESS_INTERVAL	100
+/* changes of other tables after which it is time to look around */
+#define SKIP_INTERVAL		100
 
 extern PGDLLEXPORT void _PG_output_plugin_init(OutputPluginCallbacks *cb);
 
@@ -46,6 +46,8 @@ startup_cb(LogicalDecodingContext *ctx, OutputPluginOptions *opt, bool is_init)
 		state->encoding = GetDatabaseEncoding();
 		initStringInfo(&state->frame);
 		initStringInfo(&state->scratch);
+		if (state->options.cork)
+			outbox_cork(ctx);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -63,16 +65,17 @@ begin_cb(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 
 /*
  * A change that gives no event.  A transaction of nothing else may take longer
- * than wal_sender_timeout.
+ * than wal_sender_timeout, and longer than anything should be held back.
  */
 static inline void
 skip_change(LogicalDecodingContext *ctx, OutboxState *state)
 {
-	if (OUTBOX_REPORT_LONG_TRANSACTIONS && ++state->nskipped >= PROGRESS_INTERVAL)
-	{
+	if (++state->nskipped < SKIP_INTERVAL)
+		return;
+	state->nskipped = 0;
+	outbox_uncork(true);
+	if (OUTBOX_REPORT_LONG_TRANSACTIONS)
 		OutputPluginUpdateProgress(ctx, false);
-		state->nskipped = 0;
-	}
 }
 
 static inline void

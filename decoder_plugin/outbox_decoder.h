@@ -91,6 +91,7 @@ typedef struct OutboxOptions
 	int			wire;			/* version that is written */
 	bool		only_local;		/* origin = none */
 	bool		wait_visible;
+	bool		cork;
 	uint32		shard;			/* which of ... */
 	uint32		nshards;		/* ... how many; 1 = all events */
 } OutboxOptions;
@@ -276,5 +277,20 @@ extern void outbox_wait_visible(LogicalDecodingContext *ctx, TransactionId xid);
 
 /* Is this process a walsender that commits (may) wait for? */
 extern bool outbox_is_sync_standby(void);
+
+/* ---------- cork.c ---------- */
+
+/*
+ * From now until the context ends, a walsender's small messages leave together
+ * while there is more WAL to read.  Elsewhere it does nothing.
+ */
+extern void outbox_cork(LogicalDecodingContext *ctx);
+
+/*
+ * Sends what is held back, as far as the socket takes it; with only_old, if it
+ * has been for a millisecond, which is looked at now and then.  Call it before
+ * and in whatever takes time outside of the server's own loop.
+ */
+extern void outbox_uncork(bool only_old);
 
 #endif							/* OUTBOX_DECODER_H */

@@ -144,6 +144,7 @@ enum outbox_wire_member
 #define OUTBOX_OPTION_ORIGIN		"origin"			/* any | none (only local changes) */
 #define OUTBOX_OPTION_WAIT_VISIBLE	"wait_visible"		/* on | off */
 #define OUTBOX_OPTION_SHARD			"shard"				/* i/n: events whose key hashes to i */
+#define OUTBOX_OPTION_CORK			"cork"				/* on | off */
 
 /* the most that n may be in "i/n" */
 #define OUTBOX_MAX_SHARDS	256

@@ -331,6 +331,8 @@ start_command(const struct settings *settings, lsn_t start)
 	if (strcmp(settings->shard, "0/1") != 0)
 		append_option(out, ", ", OUTBOX_OPTION_SHARD, settings->shard);
 	append_option(out, ", ", OUTBOX_OPTION_WAIT_VISIBLE, settings->wait_visible ? "on" : "off");
+	if (!settings->cork)
+		append_option(out, ", ", OUTBOX_OPTION_CORK, "off");
 	for (size_t i = 0; i < settings->ntables; i++)
 		append_option(out, ", ", OUTBOX_OPTION_TABLE, settings->tables[i]);
 	fputc(')', out);

@@ -49,6 +49,8 @@ static const struct config_key keys[] = {
 	"All n use the same n; order per key is kept, that between keys only within a shard."},
 	{"outbox", "wait_visible", CONFIG_BOOL, "on", NULL, 0, 0, 0,
 	"An event is sent only when other sessions can see its transaction. Off saves the wait for a synchronous standby."},
+	{"outbox", "cork", CONFIG_BOOL, "on", NULL, 0, 0, 0,
+	"In a backlog the server sends small transactions together. Off sends each by itself, in case that something else in the server disagrees."},
 	{"outbox", "max_payload", CONFIG_SIZE, NULL, NULL, 1, 1016 * MB, 0,
 		"Largest payload. Not set: Kafka's message.max.bytes, or 64MB on standard output. "
 	"A larger one is data that can't be delivered."},
@@ -205,6 +207,7 @@ load_plain(struct settings *s, const struct config *c)
 	s->origin = config_int(c, "outbox", "origin") == 1 ? "none" : "any";
 	s->shard = config_string(c, "outbox", "shard");
 	s->wait_visible = config_bool(c, "outbox", "wait_visible");
+	s->cork = config_bool(c, "outbox", "cork");
 	s->max_payload = config_int(c, "outbox", "max_payload");
 	s->max_inflight_events = config_int(c, "outbox", "max_inflight_events");
 	s->max_inflight_bytes = config_int(c, "outbox", "max_inflight_bytes");

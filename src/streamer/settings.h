@@ -65,6 +65,7 @@ struct settings
 	const char *origin;			/* "any" | "none" */
 	const char *shard;			/* "i/n"; "0/1" = all events */
 	bool		wait_visible;
+	bool		cork;
 	int64_t		max_payload;
 	int64_t		max_inflight_events;
 	int64_t		max_inflight_bytes;

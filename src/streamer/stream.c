@@ -28,10 +28,6 @@
 /* How long the server may take to answer CopyDone. */
 #define FINISH_TIMEOUT_MS	2000
 
-/* In a backlog: if a turn took so little, the next comes so much later. */
-#define GULP				100
-#define REST_NS				400000
-
 /* ---------- what the sink says ---------- */
 
 static void
@@ -221,20 +217,6 @@ timeout(const struct stream *s, bool more)
 	return more || left <= 0 ? 0 : left > 60000 ? 60000 : (int) left;
 }
 
-/*
- * A server sends small transactions one by one, and would wake us for each.  In a
- * backlog nobody waits for the next one: let some come together.  Not for longer than
- * a socket's buffer lasts, or the server would have to wait.
- */
-static void
-rest(const struct stream *s, int signal_fd)
-{
-	struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
-
-	if (s->sink->backlog && s->taken > 0 && s->taken < GULP && !stream_is_blocked(s))
-		ppoll(&signals, 1, &(struct timespec) {.tv_nsec = REST_NS}, NULL);
-}
-
 static void
 run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 {
@@ -244,7 +226,6 @@ run(struct stream *s, int signal_fd, const struct stream_reload *reload)
 
 	while (s->phase != PHASE_DONE)
 	{
-		rest(s, signal_fd);
 		fds[SIGNALS] = (struct pollfd) {.fd = signal_fd, .events = POLLIN};
 		replication_poll(s->session.replication, !stream_is_blocked(s), &fds[REPLICATION]);
 		s->sink->ops->poll(s->sink, &fds[SINK]);

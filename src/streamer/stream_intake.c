@@ -367,7 +367,7 @@ receive(struct stream *s)
 bool
 stream_pump(struct stream *s)
 {
-	for (s->taken = 0; s->taken < TURN_MAX; s->taken++)
+	for (int taken = 0; taken < TURN_MAX; taken++)
 	{
 		if (!replication_is_streaming(s->session.replication) || s->phase == PHASE_FINISH)
 		{

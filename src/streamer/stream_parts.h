@@ -82,7 +82,6 @@ struct stream
 	struct parking parking;
 
 	/* where the incoming data stands */
-	int			taken;			/* items and messages, in the last turn */
 	bool		decoding;		/* the decoder has a frame */
 	bool		skipping;		/* of a transaction that was seen before */
 	bool		held;			/* message is routed and waits for the sink */

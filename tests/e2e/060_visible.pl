@@ -15,6 +15,7 @@ use warnings FATAL => 'all';
 
 use PgOutbox::Node;
 use PgOutbox::Proc;
+use PgOutbox::Recvlogical;
 use PgOutbox::Wait qw(wait_for);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -42,23 +43,7 @@ $node->create_slot($_) foreach qw(off on);
 sub reader
 {
 	my ($slot, $name, @options) = @_;
-	my $file = "$dir/out-" . ++$count;
-	my $reader = PgOutbox::Proc->start(
-		name => "reader$count",
-		log => "$dir/log/reader$count.log",
-		cmd => [ "$bin/pg_recvlogical", '-d', $node->connstr('postgres') . " application_name=$name",
-			'--slot', $slot, '--start', '--no-loop', '-f', $file, '-s', '1', '-F', '0',
-			map { ('-o', $_) } @options ]);
-	$node->wait_until("SELECT active FROM pg_replication_slots WHERE slot_name = '$slot'")
-	  or die "no reader on $slot";
-	$reader->{out} = $file;
-	return $reader;
-}
-
-sub sees
-{
-	my ($reader, $id) = @_;
-	return -e $reader->{out} && slurp_file($reader->{out}) =~ /"id":"$id"/;
+	return PgOutbox::Recvlogical->start($node, $slot, $name, @options);
 }
 
 sub session
@@ -117,7 +102,7 @@ my $standby = $node->synchronous_receiver('slow');
 	my $reader = reader('off', 'reader', 'wait_visible=off');
 	$standby->signal('STOP');
 	my $session = session(insert(1));
-	ok(wait_for(sub { sees($reader, 1) }, 20), 'wait_visible off: the event arrives');
+	ok(wait_for(sub { $reader->sees(1) }, 20), 'wait_visible off: the event arrives');
 	ok(commit_hangs() && !visible(1), 'wait_visible off: while its row is not there');
 	$standby->signal('CONT');
 	ok(wait_for(sub { visible(1) }, 20), 'the row comes when the standby goes on');
@@ -129,7 +114,7 @@ my $standby = $node->synchronous_receiver('slow');
 
 my $reader = reader('on', 'reader');
 my $id = 100;
-ok(wait_for(sub { sees($reader, 1) }, 20), 'what was committed before arrives without delay');
+ok(wait_for(sub { $reader->sees(1) }, 20), 'what was committed before arrives without delay');
 
 sub ordered
 {
@@ -139,9 +124,9 @@ sub ordered
 	$standby->signal('STOP');
 	my $session = session($sql);
 	ok(commit_hangs() && waiting('on'), "$what: commit and walsender wait");
-	ok(!visible($id) && !sees($reader, $id), "$what: no row, no event");
+	ok(!visible($id) && !$reader->sees($id), "$what: no row, no event");
 	$act ? $act->($session) : $standby->signal('CONT');
-	ok(wait_for(sub { sees($reader, $id) }, 20), "$what: the event arrives");
+	ok(wait_for(sub { $reader->sees($id) }, 20), "$what: the event arrives");
 	ok(visible($id), "$what: and finds its row");
 	$standby->signal('CONT');
 	$session->wait_exit(20);
@@ -168,10 +153,26 @@ ordered('client killed', insert('ID'), sub {
 	ok(waiting('on'), 'several: the walsender waits');
 	ok($node->wait_until("SELECT count(*) = 5 FROM pg_stat_activity WHERE application_name = 'waits' AND wait_event = 'SyncRep'"),
 		'several: all commits wait');
-	ok(!(grep { sees($reader, $_) } 201 .. 205), 'several: no event');
+	ok(!(grep { $reader->sees($_) } 201 .. 205), 'several: no event');
 	$standby->signal('CONT');
-	ok(wait_for(sub { 5 == grep { sees($reader, $_) } 201 .. 205 }, 20), 'several: all events');
+	ok(wait_for(sub { 5 == grep { $reader->sees($_) } 201 .. 205 }, 20), 'several: all events');
 	$_->wait_exit(20) foreach @sessions;
+}
+
+# what comes before it isn't held back
+{
+	$reader->stop;
+	$node->safe_psql('postgres', insert(210));
+	$standby->signal('STOP');
+	my $session = session(insert(211));
+	ok(commit_hangs(), 'before it: the commit waits');
+	$reader = reader('on', 'reader');
+	ok(waiting('on'), 'before it: the walsender waits');
+	ok(wait_for(sub { $reader->sees(210) }, 10), 'before it: the event of another transaction arrives');
+	ok(!$reader->sees(211), 'before it: and that alone');
+	$standby->signal('CONT');
+	ok(wait_for(sub { $reader->sees(211) }, 20), 'before it: then the other');
+	$session->wait_exit(20);
 }
 
 # a transaction without events is not waited for
@@ -200,7 +201,7 @@ ordered('client killed', insert('ID'), sub {
 		'keepalives: answered over three times wal_sender_timeout');
 	ok(waiting('on') && $node->walsender_pid('on') eq $pid, 'keepalives: it still waits');
 	configure('');
-	ok(wait_for(sub { sees($reader, 301) }, 20) && visible(301), 'keepalives: then the event arrives');
+	ok(wait_for(sub { $reader->sees(301) }, 20) && visible(301), 'keepalives: then the event arrives');
 	$session->wait_exit(20);
 }
 $reader->stop;
@@ -234,7 +235,7 @@ END
 	configure('me');
 	$node->wait_until("SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = 'me'") or die;
 	my $session = session(insert(501));
-	ok(wait_for(sub { sees($reader, 501) }, 20), 'synchronous standby itself: the event arrives');
+	ok(wait_for(sub { $reader->sees(501) }, 20), 'synchronous standby itself: the event arrives');
 	is($session->wait_exit(20), 0, 'synchronous standby itself: the commit ends');
 	ok(wait_for(sub { visible(501) }, 20), 'synchronous standby itself: the row too');
 	like(slurp_file($node->logfile), qr/WARNING:  outbox_decoder: events may be ahead of their data/, 'with a warning');
@@ -244,7 +245,7 @@ END
 	$session = session(insert(502));
 	ok(waiting('on'), 'becoming one: the walsender waits');
 	configure('*');
-	ok(wait_for(sub { sees($reader, 502) }, 20), 'becoming one: the event arrives');
+	ok(wait_for(sub { $reader->sees(502) }, 20), 'becoming one: the event arrives');
 	is($session->wait_exit(20), 0, 'becoming one: the commit ends');
 	my $warnings = () = slurp_file($node->logfile) =~ /WARNING:  outbox_decoder: events may be/g;
 	is($warnings, 1, 'one warning for a connection');

@@ -63,6 +63,7 @@ test_defaults(void)
 	is_str(s->origin, "any", "origin");
 	is_str(s->shard, "0/1", "all events");
 	ok(s->wait_visible, "wait_visible");
+	ok(s->cork, "cork");
 	is_int(s->max_inflight_events, 20000, "max_inflight_events");
 	is_int(s->max_inflight_bytes, 16 * 1024 * 1024, "max_inflight_bytes");
 	is_int(s->drain_timeout, 5000, "drain_timeout");

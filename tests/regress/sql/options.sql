@@ -7,8 +7,8 @@ INSERT INTO outbox.event VALUES (u(1), 'order', '1', 'placed', '{"a": 1}');
 \set peek 'SELECT count(*) FROM pg_logical_slot_peek_binary_changes(''options'', NULL, NULL'
 -- one message for one row
 :peek);
-:peek, 'wire', '1', 'max_payload', '64MB', 'frame_size', '64kB', 'origin', 'any', 'wait_visible', 'on', 'message_prefix', 'x', 'table', 'outbox.event');
-:peek, 'wait_visible', 'off', 'origin', 'none', 'message_prefix', '', 'frame_size', '1024', 'max_payload', '1');
+:peek, 'wire', '1', 'max_payload', '64MB', 'frame_size', '64kB', 'origin', 'any', 'wait_visible', 'on', 'cork', 'on', 'message_prefix', 'x', 'table', 'outbox.event');
+:peek, 'wait_visible', 'off', 'cork', 'off', 'origin', 'none', 'message_prefix', '', 'frame_size', '1024', 'max_payload', '1');
 -- newer clients read older formats
 :peek, 'wire', '2');
 SELECT convert_from(data, 'UTF8') LIKE '{"begin":"%","wire":1,%' AS wire_1
@@ -35,6 +35,7 @@ SELECT convert_from(data, 'UTF8') LIKE '{"begin":"%","wire":1,%' AS wire_1
 :peek, 'origin', 'local');
 :peek, 'origin', '');
 :peek, 'wait_visible', 'maybe');
+:peek, 'cork', 'maybe');
 -- not text
 SELECT count(*) FROM pg_logical_slot_peek_changes('options', NULL, NULL);
 

@@ -17,6 +17,12 @@ package Loads;
 use strict;
 use warnings FATAL => 'all';
 
+use PgOutbox::Env;
+use PgOutbox::Proc;
+
+# rows that one session writes in twenty seconds or so
+my $many = 1_000_000;
+
 my $copies = 0;
 
 sub new
@@ -39,7 +45,7 @@ CREATE FUNCTION bench.payload(n bigint) RETURNS json LANGUAGE sql IMMUTABLE AS $
 	SELECT json_build_object('order_id', n, 'customer', 'Customer name ' || n % 1000, 'total', 123.45, 'currency', 'EUR',
 		'items', json_build_array(json_build_object('sku', 'SKU-1234', 'qty', 2), json_build_object('sku', 'SKU-9876', 'qty', 1)),
 		'note', 'some text that pads the payload a bit') $$;
-CREATE PROCEDURE bench.load(kind text, total bigint, per bigint, unrelated int) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.load(kind text, first bigint, last bigint, per bigint, unrelated int) LANGUAGE plpgsql AS $$
 DECLARE
 	statement text := format('INSERT INTO bench.event_%s (aggregatetype, aggregateid, type, payload%s)
 		SELECT ''order'', n %% 10000, ''OrderPlaced'', bench.payload(n)::text::%s%s
@@ -48,8 +54,8 @@ DECLARE
 		CASE kind WHEN 'wide' THEN 'jsonb' ELSE kind END,
 		CASE kind WHEN 'wide' THEN ', ''bench.far.'' || n % 1000, (n % 100000)::text' END);
 BEGIN
-	FOR i IN 0 .. total / per - 1 LOOP
-		EXECUTE statement USING i::bigint, per;
+	FOR i IN first .. last LOOP
+		EXECUTE statement USING i, per;
 		COMMIT;
 		IF unrelated > 0 THEN
 			INSERT INTO bench.unrelated SELECT repeat('x', 1000) FROM generate_series(1, unrelated);
@@ -74,7 +80,7 @@ sub get
 	my $unrelated = $shape eq 'mixed' ? 60 : 0;
 	$node->create_slot($slot);
 	my $begin = $node->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
-	$node->safe_psql('postgres', "SET synchronous_commit = off; CALL bench.load('$type', $rows, $per, $unrelated)");
+	_write($node, $type, int($rows / $per), $per, $unrelated);
 	# a commit that is flushed, and a position behind everything
 	$node->safe_psql('postgres', 'CREATE TABLE bench.flush(); DROP TABLE bench.flush; CHECKPOINT');
 	my $end = $node->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
@@ -86,6 +92,27 @@ sub get
 		end => $end,
 		octets => $node->safe_psql('postgres', "SELECT pg_wal_lsn_diff('$end', '$begin')")
 	};
+}
+
+# TRANSACTIONS of PER rows each; by two sessions where one would take minutes.
+sub _write
+{
+	my ($node, $type, $transactions, $per, $unrelated) = @_;
+	my $writers = $transactions * $per > $many ? 2 : 1;
+	my @first = map { int($transactions * $_ / $writers) } 0 .. $writers;
+	my @running = map {
+		my $last = $first[ $_ + 1 ] - 1;
+		PgOutbox::Proc->start(
+			name => "writer$_",
+			cmd => [
+				PgOutbox::Env::pgbin() . '/psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
+				'-c', 'SET synchronous_commit = off', '-c', "CALL bench.load('$type', $first[$_], $last, $per, $unrelated)" ])
+	} 0 .. $writers - 1;
+	foreach my $writer (@running)
+	{
+		($writer->wait_exit(1800) // 1) == 0 or die "writing a load failed\n" . $writer->log_text;
+	}
+	return;
 }
 
 # forget(LOAD): gives its WAL back.

@@ -10,9 +10,9 @@ use warnings FATAL => 'all';
 use Bench qw(each_of in_turn heading pairs record seconds);
 use Rig;
 
-# Runs that don't count: a broker's JVM that was started a minute ago is still
-# compiling what it does at this pace, and keeps two cores busy with that.
-my $warm_ups = 3;
+# Runs that don't count, transactions a second: a broker's JVM that was started a minute
+# ago is still compiling what it does at this pace, and keeps two cores busy with that.
+my @warm_ups = (5000, 5000, 500, 500, 500);
 
 my %modes = ('' => 'at-least-once', 'exactly_once_' => 'exactly-once');
 
@@ -21,7 +21,7 @@ sub run
 	heading('COMMIT returned to the application, until a consumer has the event');
 	foreach my $prefix (sort keys %modes)
 	{
-		_pace(500, $modes{$prefix}) foreach 1 .. $warm_ups;
+		_pace($_, $modes{$prefix}) foreach @warm_ups;
 		foreach my $rate (500, 5000)
 		{
 			my ($runs) = in_turn(pairs(), sub { _pace($rate, $modes{$prefix}) });

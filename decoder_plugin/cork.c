@@ -9,7 +9,7 @@
  *
  * What is held back lies in the backend's send buffer, where everything else that
  * is sent lines up behind it: neither the order nor a keepalive's position is
- * touched.  Two functions of PqCommMethods are ours for as long as the decoding
+ * touched.  Three functions of PqCommMethods are ours for as long as the decoding
  * context lives (src/include/libpq/libpq.h; the server replaces all of them for
  * parallel workers, src/backend/libpq/pqmq.c):
  *
@@ -17,6 +17,7 @@
  *                      walsender is about to wait
  *   is_send_pending    doesn't count what is held back, or the walsender would stop
  *                      decoding until it has gone
+ *   putmessage_noblock counts what is put
  *
  * Copyright (c) 2026, pg_outbox contributors
  * SPDX-License-Identifier: PostgreSQL
@@ -142,8 +143,8 @@ outbox_cork(LogicalDecodingContext *ctx)
 }
 
 void
-outbox_uncork(bool only_old)
+outbox_uncork(void)
 {
-	if (cork.socket && cork.held && (!only_old || is_old()))
+	if (cork.socket && cork.held)
 		(void) flush_all();
 }

@@ -73,7 +73,7 @@ skip_change(LogicalDecodingContext *ctx, OutboxState *state)
 	if (++state->nskipped < SKIP_INTERVAL)
 		return;
 	state->nskipped = 0;
-	outbox_uncork(true);
+	outbox_uncork();
 	if (OUTBOX_REPORT_LONG_TRANSACTIONS)
 		OutputPluginUpdateProgress(ctx, false);
 }

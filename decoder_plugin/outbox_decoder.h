@@ -287,10 +287,10 @@ extern bool outbox_is_sync_standby(void);
 extern void outbox_cork(LogicalDecodingContext *ctx);
 
 /*
- * Sends what is held back, as far as the socket takes it; with only_old, if it
- * has been for a millisecond, which is looked at now and then.  Call it before
- * and in whatever takes time outside of the server's own loop.
+ * Sends what is held back, as far as the socket takes it.  Call it before and in
+ * whatever takes time outside of the server's own loop; it costs nothing if
+ * nothing is held back.
  */
-extern void outbox_uncork(bool only_old);
+extern void outbox_uncork(void);
 
 #endif							/* OUTBOX_DECODER_H */

@@ -121,7 +121,7 @@ outbox_wait_visible(LogicalDecodingContext *ctx, TransactionId xid)
 			return;
 		}
 		CHECK_FOR_INTERRUPTS();
-		outbox_uncork(false);
+		outbox_uncork();
 		pause_briefly(round);
 		/* the latch is the walsender's too: it looks again before it sleeps */
 		CHECK_FOR_INTERRUPTS();

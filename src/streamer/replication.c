@@ -327,10 +327,10 @@ start_command(const struct settings *settings, lsn_t start)
 	append_option(out, ", ", OUTBOX_OPTION_MAX_PAYLOAD, number);
 	append_option(out, ", ", OUTBOX_OPTION_PREFIX, settings->message_prefix);
 	append_option(out, ", ", OUTBOX_OPTION_ORIGIN, settings->origin);
-	/* a plugin that is older than the option has all events, too */
+	append_option(out, ", ", OUTBOX_OPTION_WAIT_VISIBLE, settings->wait_visible ? "on" : "off");
+	/* a plugin that is older than an option need not know it for its default */
 	if (strcmp(settings->shard, "0/1") != 0)
 		append_option(out, ", ", OUTBOX_OPTION_SHARD, settings->shard);
-	append_option(out, ", ", OUTBOX_OPTION_WAIT_VISIBLE, settings->wait_visible ? "on" : "off");
 	if (!settings->cork)
 		append_option(out, ", ", OUTBOX_OPTION_CORK, "off");
 	for (size_t i = 0; i < settings->ntables; i++)

@@ -7,7 +7,10 @@
 #include "kafka_conf.h"
 #include "kafka_prompt.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define BATCH	"1000"
 
 struct property
 {
@@ -20,6 +23,8 @@ static const struct property defaults[] = {
 	{"client.id", "outbox-streamer"},
 	/* in a backlog; else kafka_prompt sees to it that nothing waits */
 	{"linger.ms", KAFKA_PROMPT_LINGER},
+	/* enough to be efficient, and few enough to be on their way soon (see window.h) */
+	{"batch.num.messages", BATCH},
 	/* nor for the broker's TCP to acknowledge the request before it */
 	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.max.ms", "1000"},
@@ -67,6 +72,14 @@ kafka_conf_partitioner(const struct settings *settings)
 		if (strcmp(partitioners[i].name, name) == 0)
 			return partitioners[i].function;
 	return partitioners[0].function;
+}
+
+uint32_t
+kafka_conf_batch(const struct settings *settings)
+{
+	const char *given = settings_kafka(settings, "batch.num.messages");
+
+	return (uint32_t) strtoul(given ? given : BATCH, NULL, 10);
 }
 
 rd_kafka_conf_t *

@@ -25,4 +25,7 @@ typedef int32_t (*kafka_partitioner) (const rd_kafka_topic_t *topic,
 									  int32_t partitions, void *opaque, void *msg_opaque);
 extern kafka_partitioner kafka_conf_partitioner(const struct settings *settings);
 
+/* How many messages a full batch has. */
+extern uint32_t kafka_conf_batch(const struct settings *settings);
+
 #endif							/* OUTBOX_KAFKA_CONF_H */

@@ -108,6 +108,7 @@ kafka_producer_open(struct kafka_producer *p, const char *transactional_id, stru
 	p->reached = p->down = false;
 	p->opened++;
 	p->unacked = 0;
+	window_init(p->window, kafka_conf_batch(p->settings));
 	p->topics = topics_new();
 	if (!p->topics)
 		err_set(err, ERR_RETRY, "out-of-memory", "out of memory");
@@ -349,6 +350,8 @@ serve_reports(struct kafka_producer *p, rd_kafka_event_t *event,
 	const rd_kafka_message_t *reports[REPORTS_MAX];
 	size_t		n;
 
+	/* those of one event were one batch */
+	window_acknowledged(p->window, rd_kafka_event_message_count(event), (uint32_t) p->settings->max_inflight_events);
 	while ((n = rd_kafka_event_message_array(event, reports, REPORTS_MAX)) > 0)
 		for (size_t i = 0; i < n; i++)
 			serve_report(p, reports[i], delivered, arg, rejection, err);

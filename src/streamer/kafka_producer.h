@@ -26,6 +26,7 @@ struct kafka_producer
 	rd_kafka_queue_t *queue;	/* its main queue */
 	struct topics *topics;
 	struct sink_limit *limit;	/* where a topic's answer goes; NULL: nobody asks */
+	struct window *window;		/* learns from what is acknowledged */
 	char		asked[TOPIC_MAX_LEN + 1];	/* whom the next producer asks; "" = nobody */
 	kafka_partitioner partitioner;	/* for what has no partition key */
 	int			wakeup;			/* eventfd: the queue is no longer empty */

@@ -127,7 +127,7 @@ take_row(struct replay *r, struct err *err)
 static bool
 is_full(const struct replay *r)
 {
-	return inflight(r) >= (uint64_t) r->settings->max_inflight_events ||
+	return inflight(r) >= window_limit(&r->sink->window, (uint64_t) r->settings->max_inflight_events) ||
 		r->octets >= (uint64_t) r->settings->max_inflight_bytes;
 }
 

@@ -55,7 +55,7 @@ static const struct config_key keys[] = {
 		"Largest payload. Not set: Kafka's message.max.bytes, or 64MB on standard output. "
 	"A larger one is data that can't be delivered."},
 	{"outbox", "max_inflight_events", CONFIG_INT, "20000", NULL, 1, 10000000, CONFIG_RELOAD,
-	"Most events that wait for an acknowledgement; at this many, reading from PostgreSQL pauses."},
+	"Most events that wait for an acknowledgement; at this many, reading from PostgreSQL pauses. Fewer are in flight where that is enough to fill the batches."},
 	{"outbox", "max_inflight_bytes", CONFIG_SIZE, "16MB", NULL, 64 * KB, 64 * GB, CONFIG_RELOAD,
 	"Most octets that wait for an acknowledgement. It bounds the process's memory."},
 	{"outbox", "group_events", CONFIG_INT, "30000", NULL, 1, 10000000, CONFIG_RELOAD,

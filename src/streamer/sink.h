@@ -22,6 +22,7 @@
 #include "route.h"
 #include "settings.h"
 #include "split.h"
+#include "window.h"
 
 /* What a message costs besides its key and payload, in octets: the broker
  * client's structures and headers.  Part of the in-flight limit. */
@@ -145,6 +146,7 @@ struct sink
 	void	   *arg;			/* of the callbacks */
 	struct sink_rejection rejection;
 	struct sink_limit limit;	/* the stream takes it, and sets octets to 0 */
+	struct window window;		/* how many events it wants in flight */
 	bool		ready;			/* takes messages */
 	bool		backlog;		/* the stream says: what it reads was committed long ago */
 	lsn_t		progress;		/* once ready: what earlier runs have delivered */

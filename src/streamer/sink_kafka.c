@@ -98,5 +98,6 @@ sink_kafka_new(const struct settings *settings, const struct sink_callbacks *cal
 	}
 	k->sink = (struct sink) {.ops = &ops, .callbacks = *callbacks, .arg = arg};
 	k->producer.limit = &k->sink.limit;
+	k->producer.window = &k->sink.window;
 	return &k->sink;
 }

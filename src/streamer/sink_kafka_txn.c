@@ -574,5 +574,6 @@ sink_kafka_txn_new(const struct settings *settings, const struct sink_callbacks 
 	k->settings = settings;
 	k->sink = (struct sink) {.ops = &ops, .callbacks = *callbacks, .arg = arg};
 	k->producer.limit = &k->sink.limit;
+	k->producer.window = &k->sink.window;
 	return &k->sink;
 }

@@ -19,7 +19,7 @@ static bool
 is_full(const struct stream *s)
 {
 	return inflight_full(&s->inflight) ||
-		s->inflight.events >= (uint64_t) s->settings.max_inflight_events ||
+		s->inflight.events >= window_limit(&s->sink->window, (uint64_t) s->settings.max_inflight_events) ||
 		s->inflight.octets >= (uint64_t) s->settings.max_inflight_bytes;
 }
 

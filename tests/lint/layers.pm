@@ -29,6 +29,7 @@ my %rank = (
 	settings => 1,
 	timeline => 1,
 	split => 1,
+	window => 1,
 	headers => 1,
 	murmur2 => 1,
 	assignment => 1,

@@ -39,8 +39,8 @@ sub run
 	die PgOutbox::Debezium::missing() . "\n" if !PgOutbox::Debezium::available();
 	_startup();
 	_drain(Rig::loads()->get('single_jsonb', scaled(100_000)), 'tuned');	# compiled and warm after that
-	_against('single', scaled(200_000));
-	_against('bulk', scaled(500_000));
+	_against('single', scaled(500_000));
+	_against('bulk', scaled(1_500_000));
 	_latency();
 	record('debezium_rss_mib', 'MiB', [ $worker->proc->peak_rss_kib / 1024 ],
 		'the most memory that the worker had resident (-Xmx2g, its own default)');

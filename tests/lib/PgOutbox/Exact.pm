@@ -21,6 +21,7 @@ package PgOutbox::Exact;
 
 use strict;
 use warnings FATAL => 'all';
+no warnings qw(portable);    # an LSN has 64 bits
 
 use PgOutbox::Consumer;
 use PgOutbox::Env;

@@ -14,6 +14,7 @@ package PgOutbox::Tally;
 
 use strict;
 use warnings FATAL => 'all';
+no warnings qw(portable);    # an LSN has 64 bits
 
 use PgOutbox::Consumer;
 use PgOutbox::Wait qw(wait_for);

@@ -104,17 +104,20 @@ link_all()
     # one directory of symlinks to the entries of another; ours are not copied
     mkdir -p "$2"
     find "$1" -mindepth 1 -maxdepth 1 ! -name 'outbox_decoder*' ! -name 'pg_outbox*' \
-        ! -name extension -exec ln -sf -t "$2" {} +
+        ! -name extension -exec ln -sfn -t "$2" {} +
 }
 
 if [ -z "$wheel" ] && [ "$(cat "$dest/.source" 2>/dev/null)" != "$stamp" ]; then
     rm -rf "$dest"
     mkdir -p "$dest$bindir"
     cp -aL "$bindir"/. "$dest$bindir/"
+    echo "$stamp" >"$dest/.source"
+fi
+# each time: a package may have brought another extension or plugin meanwhile
+if [ -z "$wheel" ]; then
     link_all "$libdir" "$dest$libdir"
     link_all "$sharedir" "$dest$sharedir"
     link_all "$sharedir/extension" "$dest$sharedir/extension"
-    echo "$stamp" >"$dest/.source"
 fi
 
 # pgTAP is plain SQL: any major can borrow it
